@@ -1,0 +1,26 @@
+/** Who may ask for what. docs/permissions.md is printed from these tables; every command names one permission. */
+export const ROLES = ['Reader', 'ReaderPlus', 'Writer', 'Manager', 'KeyPurge'] as const;
+export type Role = (typeof ROLES)[number];
+
+const ANYONE = ['Reader', 'ReaderPlus', 'Writer', 'Manager'] as const;
+const MANAGER = ['Manager'] as const;
+
+export const PERMISSIONS = {
+  'instance.create': MANAGER,
+  'instance.read': ANYONE,
+  'instance.delete': MANAGER,
+  'crypto-unit.read': ANYONE,
+  'crypto-unit.claim': MANAGER,
+  'crypto-unit.command': MANAGER, // relaying a signed command; the signature decides, on the token
+  'crypto-unit.maintenance': MANAGER,
+  'crypto-unit.replace': MANAGER,
+  'crypto-unit.check': MANAGER,
+  'audit.read': MANAGER,
+} as const satisfies Record<string, readonly Role[]>;
+export type Permission = keyof typeof PERMISSIONS;
+
+/** Whether one of the roles grants the permission. */
+export function grants(roles: readonly Role[], permission: Permission): boolean {
+  const allowed: readonly Role[] = PERMISSIONS[permission];
+  return roles.some((role) => allowed.includes(role));
+}

@@ -1,0 +1,151 @@
+import type { ErrorCode } from '../shared/errors.js';
+
+/**
+ * What the server and the agent of a crypto unit say to each other over the unit's Unix socket.
+ * A frame is: length (4 bytes big-endian, of all that follows) ‖ request id (4 bytes) ‖ code (1 byte) ‖ body.
+ * In a request the code is an opcode; in an answer it is ANSWER_OK or ANSWER_REFUSED (body: JSON Refusal).
+ * Bodies of the admin set are JSON; bodies of the crypto set are length-prefixed fields (shared/bytes.ts).
+ */
+export const OPCODES = {
+  // admin set: relayed for administrators; what changes the unit is signed (or a claim)
+  probe: 1,
+  facts: 2,
+  capabilities: 3,
+  claim: 4,
+  command: 5,
+  // opens the crypto set: the KMS user proves itself on this connection
+  challenge: 16,
+  prove: 17,
+  // crypto set: for the enrolled kmsCryptoUser only
+  random: 32,
+  generateRootKey: 33,
+  encrypt: 34,
+  decrypt: 35,
+} as const;
+export type Opcode = keyof typeof OPCODES;
+
+export const ANSWER_OK = 0;
+export const ANSWER_REFUSED = 1;
+export const MAX_FRAME_BYTES = 1 << 20;
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface AdminFacts {
+  readonly name: string;
+  /** SHA-256 of the SPKI, hex. An admin is its SPKI. */
+  readonly kid: string;
+}
+
+export interface MasterKeyFacts {
+  /** 16 bytes hex; random, constant for the life of the master key. */
+  readonly mkId: string;
+  /** 16 bytes hex; names the split whose shares were imported. */
+  readonly setId: string;
+  readonly name: string;
+  readonly algorithm: 'AES-256';
+  readonly t: number;
+  readonly n: number;
+  /** 16 bytes hex (shared/check-value.ts). */
+  readonly mkvp: string;
+  readonly createdAt: string;
+  readonly importedAt: string;
+}
+
+/** What the unit record on the token says; everything an administrator may know. */
+export interface RecordFacts {
+  readonly instance: string;
+  /** 16 bytes hex, made at claim. */
+  readonly epoch: string;
+  readonly counter: number;
+  readonly threshold: number;
+  readonly admins: readonly AdminFacts[];
+  readonly kmsUser: AdminFacts | null;
+  readonly masterKey: MasterKeyFacts | null;
+}
+
+/** Everything the agent reads off its token, by execution and not from memory. */
+export interface UnitFacts {
+  readonly unit: string;
+  readonly at: string;
+  readonly token: {
+    readonly present: boolean;
+    readonly serial: string | null;
+    readonly label: string | null;
+    readonly model: string | null;
+    readonly manufacturer: string | null;
+    readonly firmware: string | null;
+    /** Why the token cannot be used, when it cannot. */
+    readonly problem: Refusal | null;
+  };
+  readonly record: RecordFacts | null;
+  /** This agent once finished a claim and the record is not there any more. */
+  readonly recordLost: boolean;
+  readonly receiptKey: { readonly spki: string; readonly fingerprint: string } | null;
+  /** Objects on the token, every class. */
+  readonly objects: number;
+  /** Both proofs of the master key, MKVP and check blob, computed now in the token; null without a master key. */
+  readonly masterKeyMatches: boolean | null;
+  /** The receipt of the last zeroization that this unit went through, so that the server may believe a new serial. */
+  readonly zeroized: { readonly epoch: string; readonly serial: string; readonly receipt: string } | null;
+}
+
+/** The background probe: token info, find, MKVP and a canary, never an encrypt with a cached handle. */
+export interface UnitProbe {
+  readonly facts: UnitFacts;
+  readonly milliseconds: number;
+}
+
+/** What the token can do, found by known-answer tests at enrolment. Kept as data. */
+export interface Capabilities {
+  readonly module: string;
+  readonly verified: boolean;
+  readonly missing: readonly string[];
+  readonly aesKw: boolean;
+  readonly aesGcm: 'caller-iv' | 'token-iv' | null;
+  readonly hmacSha256: boolean;
+  readonly ecP256Sign: boolean;
+  readonly oaepUnwrap: readonly ('SHA-1' | 'SHA-256')[];
+  /** Mechanism that gives RFC 5649, found by known answer: CKM number, or null. */
+  readonly kwp: number | null;
+  readonly unwrapWithValueLen: boolean;
+  readonly dataObjects: boolean;
+  readonly copyToSession: boolean;
+  readonly refusesWrapOfUnextractable: boolean;
+}
+
+export interface FactsRequest {
+  /** base64url, 16 to 64 bytes; with it the answer is also signed by the receipt key, when there is one. */
+  readonly nonce?: string;
+}
+export interface FactsAnswer {
+  readonly facts: UnitFacts;
+  readonly receipt: string | null;
+}
+
+export interface ClaimRequest {
+  readonly plan: string;
+  readonly instance: string;
+  /** PEM: a self-signed certificate, or IBM's bare RSA PUBLIC KEY. */
+  readonly certificate: string;
+}
+export interface CommandRequest {
+  /** The JWS General JSON text, byte for byte as the administrator's kp made it. */
+  readonly document: string;
+}
+/** Claim and command: the receipt (JWS compact, ES256) says whether the op was done or refused. */
+export interface ReceiptAnswer {
+  readonly receipt: string;
+}
+
+/** The fields of a key row that its MAC covers besides the blob (src/unit-agent/key-row.ts). */
+export interface KeyRowFields {
+  readonly instance: string;
+  readonly key: string;
+  readonly version: string;
+  readonly algorithm: string;
+  readonly state: string;
+  readonly policy: string;
+}
