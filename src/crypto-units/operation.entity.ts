@@ -21,7 +21,7 @@ export class OperationUnit {
   @PrimaryColumn('uuid') readonly unitId!: string;
   /** Which of the operation's documents is for this unit. */
   @Column('int') readonly document!: number;
-  @Index({ where: `"outcome" = 'pending'` })
+  @Index('operation_units_pending', { where: `"outcome" = 'pending'` })
   @Column('text')
   outcome!: 'pending' | 'ok' | 'failed';
   /** JWS compact, ES256, by the unit's receipt key. */

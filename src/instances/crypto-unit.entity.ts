@@ -9,7 +9,7 @@ import type { UnitDescriptor } from './unit-descriptor.js';
 @Entity('crypto_units')
 export class CryptoUnit {
   @PrimaryColumn('uuid') readonly id!: string;
-  @Index()
+  @Index('crypto_units_instance')
   @Column('uuid')
   readonly instanceId!: string;
   @Column('int') readonly ordinal!: number;
@@ -22,6 +22,8 @@ export class CryptoUnit {
   @Column('bytea', { nullable: true }) receiptKey!: Buffer | null;
   /** The record as the unit last told it: for reports while the unit cannot be asked. */
   @Column('jsonb', { nullable: true }) lastRecord!: RecordFacts | null;
+  /** The agent's time of the facts that the four marks above were last taken from; older facts change nothing. */
+  @Column('timestamptz', { nullable: true }) seenAt!: Date | null;
   @Column('jsonb', { nullable: true }) capabilities!: Capabilities | null;
   @Column('boolean') maintenance!: boolean;
   @Column('timestamptz') readonly createdAt!: Date;

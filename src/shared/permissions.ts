@@ -14,7 +14,8 @@ export const PERMISSIONS = {
   'crypto-unit.command': MANAGER, // relaying a signed command; the signature decides, on the token
   'crypto-unit.maintenance': MANAGER,
   'crypto-unit.replace': MANAGER,
-  'crypto-unit.check': MANAGER,
+  'key.create': ['Writer', 'Manager'],
+  'key.use': ANYONE,
   'audit.read': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;

@@ -1,0 +1,154 @@
+/**
+ * Writes the pages of docs/ that are printed from tables of the code, and README.md's picture of a demo run from
+ * docs/demo.txt. `--check` writes nothing and fails when a page differs from what it would write.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { needBuild, ROOT } from './setup.mjs';
+import { runScript, SetupError } from './terminal.mjs';
+
+const PAGES = {
+  'docs/states.md': states,
+  'docs/errors.md': errors,
+  'docs/permissions.md': permissions,
+  'docs/configuration.md': configuration,
+  'README.md': readme,
+};
+
+await runScript(async () => {
+  needBuild();
+  const check = process.argv.includes('--check');
+  const stale = [];
+  for (const [page, render] of Object.entries(PAGES)) {
+    const path = join(ROOT, page);
+    const text = await render();
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
+    if (!check) writeFileSync(path, text);
+    stale.push(page);
+  }
+  if (check && stale.length > 0) {
+    throw new SetupError(`${stale.join(', ')} no longer say what the code says; run: npm run docs`);
+  }
+  if (!check) for (const page of stale) process.stdout.write(`${page} written\n`);
+});
+
+async function states() {
+  const { ALLOWED, SIGNED_OPS, stateOf, UNIT_STATES } = await table('shared/unit-state.js');
+  const facts = ['claimed', 'masterKey', 'kmsUser', 'maintenance'];
+  const combinations = Array.from({ length: 1 << facts.length }, (_, bits) =>
+    Object.fromEntries(facts.map((fact, place) => [fact, Boolean(bits & (1 << place))])),
+  ).filter((unit) => unit.claimed || !(unit.masterKey || unit.kmsUser));
+  return page(
+    'States of a crypto unit',
+    'src/shared/unit-state.ts',
+    `A state is a name for facts. It is computed each time it is shown and never stored, so it cannot disagree with the
+facts: the unit record on the token says whether the unit is claimed, has a master key and has an enrolled KMS user;
+the database says whether an operator put it into maintenance. A master key may be loaded before or after the
+kmsCryptoUser is added.`,
+    markdownTable(
+      ['claimed', 'master key', 'KMS user', 'maintenance', 'state'],
+      combinations.map((unit) => [...facts.map((fact) => (unit[fact] ? 'yes' : 'no')), `\`${stateOf(unit)}\``]),
+    ),
+    '## What is allowed when',
+    `Acts marked * are signed by administrators. An act in a state without a mark is refused with \`UNIT_STATE\`
+(\`UNIT_IN_MAINTENANCE\` in maintenance) and the message names the command that leads on.`,
+    markdownTable(
+      ['act', ...UNIT_STATES],
+      Object.entries(ALLOWED).map(([act, allowed]) => [
+        `\`${act}\`${SIGNED_OPS.includes(act) ? ' *' : ''}`,
+        ...UNIT_STATES.map((state) => (allowed.includes(state) ? 'yes' : '')),
+      ]),
+    ),
+  );
+}
+
+async function errors() {
+  const { EXIT_CODE, HTTP_STATUS } = await table('shared/errors.js');
+  return page(
+    'Errors',
+    'src/shared/errors.ts',
+    `Every refusal has one of these codes and one sentence that says what was refused and what to do. Over HTTP the code
+and the sentence are in the error envelope; \`kp\` prints the sentence and ends with the exit code.`,
+    markdownTable(
+      ['exit code of `kp`', 'meaning'],
+      [
+        ['0', 'done'],
+        ['1', 'failed'],
+        ['2', 'the command line was wrong'],
+        ['3', 'done on some crypto units and not on others; the retry command is printed'],
+        ['4', 'authentication or a signature was refused'],
+        ['5', 'something that must match does not: a unit key, a receipt, a share, a master key'],
+      ],
+    ),
+    markdownTable(
+      ['code', 'HTTP', '`kp` exit'],
+      Object.keys(HTTP_STATUS).map((code) => [`\`${code}\``, HTTP_STATUS[code], EXIT_CODE[code]]),
+    ),
+  );
+}
+
+async function permissions() {
+  const { PERMISSIONS, ROLES } = await table('shared/permissions.js');
+  return page(
+    'Permissions',
+    'src/shared/permissions.ts',
+    `An API key has roles, and every request names one permission. What changes a claimed crypto unit needs an
+administrator's signature as well, which the unit's own agent verifies: no role replaces it.`,
+    markdownTable(
+      ['permission', ...ROLES],
+      Object.entries(PERMISSIONS).map(([permission, roles]) => [
+        `\`${permission}\``,
+        ...ROLES.map((role) => (roles.includes(role) ? 'yes' : '')),
+      ]),
+    ),
+  );
+}
+
+async function configuration() {
+  const { CONFIG_VARIABLES } = await table('config/config.js');
+  return page(
+    'Configuration of the server',
+    'src/config/config.ts',
+    'The server reads these environment variables once, at start, and refuses to start when one is wrong. An empty value counts as unset.',
+    markdownTable(
+      ['variable', 'default', 'meaning'],
+      CONFIG_VARIABLES.map(({ name, description, default: value }) => [
+        `\`${name}\``,
+        value === undefined ? '' : `\`${value}\``,
+        description,
+      ]),
+    ),
+  );
+}
+
+/** README.md with the text of docs/demo.txt between its two markers. */
+function readme() {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [begin, end] = ['<!-- demo:begin -->', '<!-- demo:end -->'].map((marker) => {
+    const at = text.indexOf(marker);
+    if (at === -1)
+      throw new SetupError(`README.md has lost its line ${marker}; put it back where the demo run belongs.`);
+    return at + (marker.includes('begin') ? marker.length : 0);
+  });
+  const recorded = join(ROOT, 'docs', 'demo.txt');
+  if (!existsSync(recorded))
+    throw new SetupError('docs/demo.txt is missing; record a run: npm run demo -- --record docs/demo.txt');
+  const run = readFileSync(recorded, 'utf8').trimEnd();
+  return `${text.slice(0, begin)}\n\`\`\`text\n${run}\n\`\`\`\n${text.slice(end)}`;
+}
+
+function table(module) {
+  return import(pathToFileURL(join(ROOT, 'dist', module)).href);
+}
+
+function page(title, source, ...parts) {
+  return `${[`# ${title}`, `Printed from \`${source}\` by \`npm run docs\`; change it there.`, ...parts].join('\n\n')}\n`;
+}
+
+function markdownTable(head, rows) {
+  const cells = [head, head.map(() => '---'), ...rows];
+  return cells
+    .map((row) => `| ${row.map((cell) => String(cell ?? '').replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n');
+}

@@ -1,0 +1,16 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { Role } from '../shared/permissions.js';
+
+/** A credential of a caller. The key itself is not stored, only its SHA-256: 32 random bytes need no slow hash. */
+@Entity('api_keys')
+export class ApiKey {
+  @PrimaryColumn('uuid') readonly id!: string;
+  @Column('text') readonly name!: string;
+  @Index('UQ_api_keys_hash', { unique: true })
+  @Column('bytea')
+  readonly hash!: Buffer;
+  @Column('text', { array: true }) readonly roles!: Role[];
+  @Column('timestamptz') readonly createdAt!: Date;
+  @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
+  @Column('timestamptz', { nullable: true }) revokedAt!: Date | null;
+}

@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { AuditController } from './audit.controller.js';
+import { CryptoUnitsController } from './crypto-units.controller.js';
+import { InstancesController } from './instances.controller.js';
+import { OperationsController } from './operations.controller.js';
+
+@Module({ controllers: [InstancesController, CryptoUnitsController, OperationsController, AuditController] })
+export class ApiModule {}

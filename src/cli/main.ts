@@ -1,0 +1,147 @@
+import { createReadStream, readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Command, CommanderError } from 'commander';
+import { type ErrorCode, EXIT_CODE, KeysteadError, messageOf } from '../shared/errors.js';
+import { addAudit, addOperation } from './audit.js';
+import { addClaim } from './claim.js';
+import { addCompletion } from './completion.js';
+import { type CliContext, CommandFailure } from './context.js';
+import { addCryptoUnit, addCryptoUnits } from './crypto-units.js';
+import { addInstance } from './instance.js';
+import { addKey } from './key.js';
+import { addMasterKey } from './master-key.js';
+import { group } from './options.js';
+import { addSigKey } from './sig-key.js';
+import { Interrupted, openTerminal } from './terminal.js';
+import { send } from './transport.js';
+import { addUser } from './user.js';
+import { addZeroize } from './zeroize.js';
+
+const INTERRUPTED = 130;
+
+/** The whole command tree of `kp`. */
+export function buildProgram(ctx: CliContext): Command {
+  const program = new Command('kp')
+    .description('Keystead: claim crypto units, load a master key that only you hold, use keys')
+    .version(versionOf(), '--version', 'print the version')
+    .addHelpText('after', ENVIRONMENT);
+  addInstance(program, ctx);
+  addCryptoUnits(program, ctx);
+  const cryptoUnit = group(program, 'crypto-unit', 'Administer crypto units');
+  addCryptoUnit(cryptoUnit, ctx);
+  addSigKey(cryptoUnit, ctx);
+  addClaim(cryptoUnit, ctx);
+  addMasterKey(cryptoUnit, ctx);
+  addUser(cryptoUnit, ctx);
+  addZeroize(cryptoUnit, ctx);
+  addKey(program, ctx);
+  addOperation(program, ctx);
+  addAudit(program, ctx);
+  addCompletion(program, ctx);
+  quiet(program);
+  return program;
+}
+
+const ENVIRONMENT = `
+Environment:
+  KP_TARGET_ADDR                URL of the server (http://127.0.0.1:8080)
+  KP_INSTANCE_ID                the instance, unless -i names it or there is only one
+  KP_API_KEY, KP_API_KEY_FILE   the API key, or the file that holds it
+  KP_CA_FILE                    certificate authority of the server, PEM
+  KP_HOME                       where kp remembers the keys of crypto units (~/.keystead)
+
+Examples:
+  $ kp instance create payments --crypto-units 3
+  $ kp crypto-units`;
+
+/** Parses, runs, prints what went wrong. Returns the exit code (shared/errors.ts, EXIT_CODE). */
+export async function run(ctx: CliContext): Promise<number> {
+  try {
+    await buildProgram(ctx).parseAsync([...ctx.argv], { from: 'user' });
+    return 0;
+  } catch (thrown) {
+    return explain(ctx, thrown);
+  }
+}
+
+/** The entry of bin/kp. */
+export async function main(): Promise<void> {
+  process.exitCode = await run(realContext());
+}
+
+function realContext(): CliContext {
+  const argv = process.argv.slice(2);
+  const { env, stdin, stdout, stderr } = process;
+  return {
+    env,
+    argv,
+    json: wantsJson(argv),
+    out: (line) => void stdout.write(`${line}\n`),
+    err: (line) => void stderr.write(`${line}\n`),
+    terminal: openTerminal(stdin, stderr),
+    showsProgress: stderr.isTTY === true,
+    linesOf,
+    request: (request) => send(request, env['KP_CA_FILE'] || undefined),
+    now: () => new Date(),
+    wait: (milliseconds) => wait(milliseconds),
+  };
+}
+
+/** Whether the words ask for JSON; known before parsing, so that usage errors are JSON too. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  return words.some(
+    (word, index) =>
+      /^(-o|--output=)json$/.test(word) || ((word === '-o' || word === '--output') && words[index + 1] === 'json'),
+  );
+}
+
+async function linesOf(fd: number): Promise<string[]> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of createReadStream('', { fd, autoClose: false })) chunks.push(chunk as Buffer);
+  } catch (cause) {
+    throw new KeysteadError('USAGE', `cannot read file descriptor ${fd}: ${messageOf(cause)}`, { cause });
+  }
+  return Buffer.concat(chunks).toString('utf8').split(/\r?\n/);
+}
+
+/** Commander throws instead of exiting, and leaves the printing of errors to explain(). */
+function quiet(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => undefined });
+  command.showHelpAfterError(false);
+  for (const child of command.commands) quiet(child);
+}
+
+function explain(ctx: CliContext, thrown: unknown): number {
+  if (thrown instanceof Interrupted) return INTERRUPTED;
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return 0;
+    if (thrown.code === 'commander.help') return EXIT_CODE.USAGE;
+    return fail(ctx, 'USAGE', thrown.message.replace(/^error: /, ''), `${pathOf(ctx)} --help`);
+  }
+  if (thrown instanceof CommandFailure) return fail(ctx, thrown.code, thrown.message, thrown.next);
+  if (thrown instanceof KeysteadError) return fail(ctx, thrown.code, thrown.message, undefined);
+  return fail(ctx, 'INTERNAL', `kp met something unexpected: ${messageOf(thrown)}`, undefined);
+}
+
+/** The command words that were typed, up to the first option: never a value, which may be secret. */
+function pathOf({ argv }: CliContext): string {
+  const words: string[] = [];
+  for (const word of argv) {
+    if (!/^[a-z][a-z-]*$/.test(word)) break;
+    words.push(word);
+  }
+  return ['kp', ...words].join(' ');
+}
+
+function fail(ctx: CliContext, code: ErrorCode, message: string, next: string | undefined): number {
+  if (ctx.json) ctx.err(JSON.stringify({ error: { code, message, ...(next !== undefined && { next }) } }));
+  else ctx.err(['FAILED', message, ...(next === undefined ? [] : [`Next: ${next}`])].join('\n'));
+  return EXIT_CODE[code];
+}
+
+function versionOf(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

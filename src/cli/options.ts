@@ -1,0 +1,115 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { usage } from './context.js';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly output: 'table' | 'json';
+  readonly instanceId?: string;
+}
+/** Options of every command that administrators sign. */
+export interface SignedOptions extends CommonOptions {
+  readonly auth?: string;
+  readonly cu?: string;
+  readonly unitKey?: readonly string[];
+}
+
+const AFTER = `
+With -o json the result is one JSON value on stdout; warnings and errors are JSON objects on stderr, one a line:
+{"error":{"code","message","next"?}}. Exit codes: 0 ok, 1 failed, 2 usage, 3 some crypto units failed,
+4 authentication or signature, 5 something is not what it should be (a unit's key, a master key, a file).`;
+
+/** A command with -i, -o and at least one example in its help. */
+export function leaf(parent: Command, name: string, summary: string, ...examples: string[]): Command {
+  return parent
+    .command(name)
+    .description(summary)
+    .addOption(new Option('-i, --instance-id <id>', 'the instance; else KP_INSTANCE_ID, else the only one there is'))
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
+    .addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${AFTER}`);
+}
+
+/** A command that only groups others; alone it prints its help as a usage error. */
+export function group(parent: Command, name: string, summary: string): Command {
+  return parent.command(name).description(summary);
+}
+
+/** Adds --auth, --cu and --unit-key. */
+export function signed(command: Command): Command {
+  return command
+    .option('--auth <json>', `signers, for all crypto units: '[{"ADMIN":"FILE#PASSPHRASE"}]', or @FILE`)
+    .option(
+      '--cu <json>',
+      `units and their signers: '[{"CryptoUnitId":"ID","Auth":[{"ADMIN":"FILE#PASSPHRASE"}]}]', or @FILE`,
+    )
+    .addOption(unitKeyOption());
+}
+
+/** `--unit-key FINGERPRINT`, several times or with commas: receipt keys that the person has compared. */
+export function unitKeyOption(): Option {
+  return new Option(
+    '--unit-key <fingerprint>',
+    'receipt key of a crypto unit that you compared; may be repeated',
+  ).argParser((text: string, before: readonly string[] = []) => [...before, ...splitList(text).map(toFingerprint)]);
+}
+
+/** `--ids a,b`, or repeated. */
+export function idsOption(): Option {
+  return new Option('--ids <list>', 'only these crypto units: ID,ID or repeated').argParser(
+    (text: string, before: readonly string[] = []) => [...before, ...splitList(text).map(toUuid)],
+  );
+}
+
+/** `--NAME FILE` with IBM's other spelling of it, which help does not show. */
+export function fileOption(command: Command, name: string, synonym: string, about: string): Command {
+  return command
+    .option(`--${name} <file>`, about)
+    .addOption(new Option(`--${synonym} <file>`, `the same as --${name}`).hideHelp());
+}
+
+/** The file of the two spellings. USAGE when neither or both are there. */
+export function oneFile(options: { file?: string; credential?: string }, name: 'file' | 'credential'): string {
+  const { file, credential } = options;
+  if (file !== undefined && credential !== undefined)
+    throw usage('--file and --credential mean the same; give one of them');
+  const given = file ?? credential;
+  if (given === undefined) throw usage(`--${name} FILE is missing`);
+  if (given.length < 1 || given.length > 255) throw usage(`--${name} must have 1 to 255 characters`);
+  return given;
+}
+
+/** The parts of `a,b`, without blanks around them. */
+export function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** An id in lower case; commander turns the refusal into a usage error. */
+export function toUuid(text: string): string {
+  if (!UUID.test(text)) throw new InvalidArgumentError('an id looks like 6e0aead3-9d44-4c92-a4c4-f7a1ab415420.');
+  return text.toLowerCase();
+}
+
+/** 64 hex digits in lower case; colons and blanks, as people copy them, are allowed. */
+export function toFingerprint(text: string): string {
+  const digits = text.replace(/[:\s-]/g, '').toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(digits)) throw new InvalidArgumentError('a fingerprint has 64 hex digits.');
+  return digits;
+}
+
+/** A whole number within the bounds. */
+export function toNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
+    throw new InvalidArgumentError(`it must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** Standard base64 of at least one byte. */
+export function toBase64(text: string): string {
+  if (text !== '' && Buffer.from(text, 'base64').toString('base64') === text) return text;
+  throw new InvalidArgumentError("it must be base64 (try: printf %s 'text' | base64 -w0).");
+}

@@ -1,0 +1,171 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { KeysteadError, needs } from '../shared/errors.js';
+import { assertSocketsFit, defaultRuntimeDir } from './runtime-dir.js';
+
+const MAX_PORT = 65_535;
+const file = z.string().min(1).optional();
+const milliseconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+/** The environment of the server. One line of description each: docs/configuration.md is printed from here. */
+const ENVIRONMENT = z.object({
+  KEYSTEAD_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address to listen on; any other than loopback needs TLS or KEYSTEAD_ALLOW_PLAINTEXT=1'),
+  KEYSTEAD_PORT: z.coerce.number().int().min(0).max(MAX_PORT).default(8080).describe('TCP port to listen on; 0 takes a free one'),
+  KEYSTEAD_TLS_CERT_FILE: file.describe('PEM file with the certificate chain of the HTTPS listener'),
+  KEYSTEAD_TLS_KEY_FILE: file.describe('PEM file with the private key of the HTTPS listener'),
+  KEYSTEAD_ALLOW_PLAINTEXT: z
+    .enum(['0', '1'])
+    .default('0')
+    .describe('1 allows HTTP without TLS beyond loopback, for a TLS proxy in front'),
+  KEYSTEAD_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('./.keystead')
+    .describe('Directory, mode 0700, for the embedded database, unit directories and key files'),
+  KEYSTEAD_DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+    .optional()
+    .describe('PostgreSQL to use; unset: an embedded PostgreSQL in the data directory'),
+  KEYSTEAD_RUNTIME_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Short directory, mode 0700, for Unix sockets; unset: below /run/user or the temporary directory'),
+  KEYSTEAD_PROFILE: z
+    .enum(['development', 'production'])
+    .default('development')
+    .describe('production refuses agents that share the uid of the server, and the bare claim'),
+  KEYSTEAD_AGENTS: z
+    .enum(['embedded', 'external'])
+    .default('embedded')
+    .describe('embedded: the server starts the unit agents; external: they run by themselves, under their own uid'),
+  KEYSTEAD_BARE_CLAIM: z
+    .enum(['on', 'off'])
+    .optional()
+    .describe("IBM's claim with a bare public key; unset: on, but off in the production profile"),
+  KEYSTEAD_SOFTHSM_MODULE: file.describe('Path of libsofthsm2; unset: the places where systems install it'),
+  KEYSTEAD_UNITS_FILE: file.describe('JSON file that lists prepared tokens; when set, units come from there only'),
+  KEYSTEAD_SEAL_KEY_FILE: file.describe('File with the key that seals token PINs; unset: one made in the data directory'),
+  KEYSTEAD_CALL_DEADLINE_MS: milliseconds(100, 600_000)
+    .default(5000)
+    .describe('How long one call to a unit may take before its agent is restarted'),
+  KEYSTEAD_PROBE_INTERVAL_MS: milliseconds(100, 60_000).default(2000).describe('How often every unit is probed'),
+  KEYSTEAD_DRAIN_MS: milliseconds(0, 5000)
+    .default(0)
+    .describe('How long /readyz says no before the listener closes on SIGTERM; for load balancers that poll'),
+  KEYSTEAD_LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least level of the JSON log lines on standard output'),
+});
+type Environment = z.infer<typeof ENVIRONMENT>;
+
+/** Name, description and default (undefined: unset) of every variable the server reads. */
+export const CONFIG_VARIABLES: readonly { name: string; description: string; default: string | undefined }[] =
+  Object.entries(ENVIRONMENT.shape).map(([name, schema]) => {
+    const value = schema.safeParse(undefined).data;
+    return { name, description: schema.description ?? '', default: value === undefined ? undefined : String(value) };
+  });
+
+/** What the server was told, checked. Frozen; the one object that stands for the environment. */
+export class Config {
+  readonly host!: string;
+  readonly port!: number;
+  readonly tls!: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Absolute. */
+  readonly dataDir!: string;
+  /** undefined: the embedded PostgreSQL. */
+  readonly databaseUrl!: string | undefined;
+  /** Absolute; for Unix sockets, short enough for them. */
+  readonly runtimeDir!: string;
+  readonly profile!: 'development' | 'production';
+  readonly agents!: 'embedded' | 'external';
+  readonly bareClaim!: boolean;
+  readonly softHsmModule!: string | undefined;
+  readonly unitsFile!: string | undefined;
+  /** Absolute; made on first use when it is the default one. */
+  readonly sealKeyFile!: string;
+  readonly callDeadlineMs!: number;
+  readonly probeIntervalMs!: number;
+  readonly drainMs!: number;
+  readonly logLevel!: Environment['KEYSTEAD_LOG_LEVEL'];
+}
+
+/** Reads the environment. An empty value counts as unset. Throws CONFIG_INVALID with a sentence that names the variable. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = ENVIRONMENT.safeParse(given);
+  if (!parsed.success) {
+    const sentences = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new KeysteadError('CONFIG_INVALID', sentences.join('; '));
+  }
+  const e = parsed.data;
+  assertExposure(e);
+  assertProfile(e);
+  const dataDir = resolve(e.KEYSTEAD_DATA_DIR);
+  const runtimeDir = resolve(e.KEYSTEAD_RUNTIME_DIR ?? defaultRuntimeDir(dataDir));
+  assertSocketsFit(runtimeDir);
+  const config: Config = {
+    host: e.KEYSTEAD_HOST,
+    port: e.KEYSTEAD_PORT,
+    tls: tlsOf(e),
+    dataDir,
+    databaseUrl: e.KEYSTEAD_DATABASE_URL,
+    runtimeDir,
+    profile: e.KEYSTEAD_PROFILE,
+    agents: e.KEYSTEAD_AGENTS,
+    bareClaim: (e.KEYSTEAD_BARE_CLAIM ?? (e.KEYSTEAD_PROFILE === 'production' ? 'off' : 'on')) === 'on',
+    softHsmModule: e.KEYSTEAD_SOFTHSM_MODULE,
+    unitsFile: e.KEYSTEAD_UNITS_FILE && resolve(e.KEYSTEAD_UNITS_FILE),
+    sealKeyFile: e.KEYSTEAD_SEAL_KEY_FILE === undefined ? join(dataDir, 'seal-key') : resolve(e.KEYSTEAD_SEAL_KEY_FILE),
+    callDeadlineMs: e.KEYSTEAD_CALL_DEADLINE_MS,
+    probeIntervalMs: e.KEYSTEAD_PROBE_INTERVAL_MS,
+    drainMs: e.KEYSTEAD_DRAIN_MS,
+    logLevel: e.KEYSTEAD_LOG_LEVEL,
+  };
+  return Object.freeze(Object.assign(new Config(), config));
+}
+
+/** Names that begin with KEYSTEAD_ and mean nothing: most likely a typing error, worth a warning. */
+export function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env).filter((name) => name.startsWith('KEYSTEAD_') && !Object.hasOwn(ENVIRONMENT.shape, name));
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || (isIPv4(host) && host.startsWith('127.')) || (isIPv6(host) && host === '::1');
+}
+
+function assertExposure(e: Environment): void {
+  const both = (e.KEYSTEAD_TLS_CERT_FILE === undefined) === (e.KEYSTEAD_TLS_KEY_FILE === undefined);
+  needs(both, 'CONFIG_INVALID', 'KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE go together: set both or none');
+  needs(
+    isLoopback(e.KEYSTEAD_HOST) || e.KEYSTEAD_TLS_CERT_FILE !== undefined || e.KEYSTEAD_ALLOW_PLAINTEXT === '1',
+    'CONFIG_INVALID',
+    `KEYSTEAD_HOST ${e.KEYSTEAD_HOST} is not loopback: set KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE, or KEYSTEAD_ALLOW_PLAINTEXT=1 behind a TLS proxy`,
+  );
+}
+
+function assertProfile(e: Environment): void {
+  if (e.KEYSTEAD_PROFILE !== 'production') return;
+  needs(
+    e.KEYSTEAD_AGENTS === 'external',
+    'CONFIG_INVALID',
+    "KEYSTEAD_PROFILE=production refuses embedded agents (isolation: process-only): run each with 'keystead agent' under its own uid and set KEYSTEAD_AGENTS=external",
+  );
+  needs(
+    e.KEYSTEAD_BARE_CLAIM !== 'on',
+    'CONFIG_INVALID',
+    'KEYSTEAD_PROFILE=production refuses KEYSTEAD_BARE_CLAIM=on: a bare public key proves nothing about its file; claim with kp',
+  );
+}
+
+function tlsOf(e: Environment): Config['tls'] {
+  if (e.KEYSTEAD_TLS_CERT_FILE === undefined || e.KEYSTEAD_TLS_KEY_FILE === undefined) return undefined;
+  return { certFile: resolve(e.KEYSTEAD_TLS_CERT_FILE), keyFile: resolve(e.KEYSTEAD_TLS_KEY_FILE) };
+}

@@ -1,0 +1,171 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource, type EntityManager, IsNull } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
+import { newUnit } from '../instances/create-instance.command.js';
+import { CryptoUnit } from '../instances/crypto-unit.entity.js';
+import { Instance } from '../instances/instance.entity.js';
+import { ProviderSource, takeUnits } from '../instances/providers.js';
+import { KeysteadError } from '../shared/errors.js';
+import type { Permission } from '../shared/permissions.js';
+import { Fleet } from './fleet.js';
+import type { UnitView } from './unit-view.js';
+
+/** Takes a unit out of use, or back into it. At most one unit of an instance is in maintenance. */
+export class SetMaintenance extends Command<UnitView> {
+  static readonly permission: Permission = 'crypto-unit.maintenance';
+  constructor(
+    readonly by: string,
+    readonly unitId: string,
+    readonly on: boolean,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(SetMaintenance)
+export class SetMaintenanceHandler implements ICommandHandler<SetMaintenance> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+    private readonly fleet: Fleet,
+  ) {}
+
+  async execute({ by, unitId, on }: SetMaintenance): Promise<UnitView> {
+    const { instanceId } = this.fleet.unit(unitId);
+    await this.db.transaction(async (tx) => {
+      const units = await siblingsLocked(tx, instanceId);
+      const other = units.find((unit) => unit.maintenance && unit.id !== unitId);
+      if (on && other !== undefined) {
+        throw new KeysteadError(
+          'UNIT_IN_MAINTENANCE',
+          `crypto unit ${other.id} is in maintenance, and only one unit of an instance may be; first: kp crypto-unit maintenance ${other.id} --off`,
+        );
+      }
+      await tx.update(CryptoUnit, { id: unitId }, { maintenance: on });
+      await this.audit.append(tx, {
+        act: 'crypto-unit.maintenance',
+        outcome: 'success',
+        by,
+        instanceId,
+        unitId,
+        detail: { on },
+      });
+    });
+    await this.fleet.reconcile();
+    return this.fleet.view(unitId);
+  }
+}
+
+/** Puts a new unit, `reserved`, in the place of one that is lost. A unit that still answers is zeroized instead. */
+export class ReplaceUnit extends Command<UnitView> {
+  static readonly permission: Permission = 'crypto-unit.replace';
+  constructor(
+    readonly by: string,
+    readonly unitId: string,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ReplaceUnit)
+export class ReplaceUnitHandler implements ICommandHandler<ReplaceUnit> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+    private readonly fleet: Fleet,
+    private readonly providers: ProviderSource,
+  ) {}
+
+  async execute({ by, unitId }: ReplaceUnit): Promise<UnitView> {
+    const lost = this.fleet.view(unitId);
+    if (!isLost(lost) && !isQuarantined(lost)) {
+      throw new KeysteadError(
+        'UNIT_STATE',
+        `crypto unit ${unitId} is not lost; to empty it: kp crypto-unit zeroize --id ${unitId}`,
+      );
+    }
+    const made = await this.db.transaction(async (tx) => {
+      const units = await siblingsLocked(tx, lost.instanceId);
+      const old = units.find((unit) => unit.id === unitId);
+      if (old === undefined) throw new KeysteadError('UNIT_NOT_FOUND', `crypto unit ${unitId} was replaced already`);
+      const taken = await tx.findBy(CryptoUnit, { retiredAt: IsNull() });
+      const [free] = await takeUnits(
+        1,
+        taken.map((unit) => unit.descriptor),
+        this.providers.settings(),
+      );
+      if (free === undefined) throw new KeysteadError('NO_UNIT_AVAILABLE', 'the provider has no free unit');
+      const descriptor = free.provider === 'softhsm' ? { ...free, zone: old.descriptor.zone } : free;
+      const unit = newUnit(old.instanceId, old.ordinal, descriptor, new Date());
+      await tx.update(CryptoUnit, { id: unitId }, { retiredAt: new Date() });
+      await tx.insert(CryptoUnit, unit);
+      await this.audit.append(tx, {
+        act: 'crypto-unit.replace',
+        outcome: 'success',
+        by,
+        instanceId: old.instanceId,
+        unitId,
+        target: unit.id,
+        detail: { serial: old.serial, conditions: lost.conditions },
+      });
+      return unit;
+    });
+    await this.fleet.reconcile();
+    return this.fleet.view(made.id);
+  }
+}
+
+/** Ends an instance whose units are all `reserved` again, or lost. INSTANCE_STATE otherwise. */
+export class DeleteInstance extends Command<void> {
+  static readonly permission: Permission = 'instance.delete';
+  constructor(
+    readonly by: string,
+    readonly instanceId: string,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(DeleteInstance)
+export class DeleteInstanceHandler implements ICommandHandler<DeleteInstance> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+    private readonly fleet: Fleet,
+  ) {}
+
+  async execute({ by, instanceId }: DeleteInstance): Promise<void> {
+    const held = this.fleet.views(instanceId).filter((view) => view.state !== 'reserved' && !isLost(view));
+    if (held.length > 0) {
+      throw new KeysteadError(
+        'INSTANCE_STATE',
+        `units of the instance are still claimed: ${held.map((view) => `${view.id} (${view.state})`).join(', ')}; 'kp instance delete' zeroizes them when it gets --auth`,
+      );
+    }
+    await this.db.transaction(async (tx) => {
+      await siblingsLocked(tx, instanceId);
+      const now = new Date();
+      await tx.update(Instance, { id: instanceId }, { deletedAt: now });
+      await tx.update(CryptoUnit, { instanceId, retiredAt: IsNull() }, { retiredAt: now });
+      await this.audit.append(tx, { act: 'instance.delete', outcome: 'success', by, instanceId });
+    });
+    await this.fleet.reconcile();
+  }
+}
+
+/** The instance's units, none of which changes before the transaction ends. */
+function siblingsLocked(tx: EntityManager, instanceId: string): Promise<CryptoUnit[]> {
+  return tx.find(CryptoUnit, {
+    where: { instanceId, retiredAt: IsNull() },
+    lock: { mode: 'pessimistic_write' },
+    order: { ordinal: 'ASC' },
+  });
+}
+
+function isLost(view: UnitView): boolean {
+  return view.conditions.some(({ type, reason }) => type === 'Reachable' && reason === 'TokenLost');
+}
+
+function isQuarantined(view: UnitView): boolean {
+  return view.conditions.some(({ type, status }) => type === 'Quarantined' && status === 'True');
+}

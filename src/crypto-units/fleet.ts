@@ -1,0 +1,200 @@
+import { join } from 'node:path';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
+import type { Logger } from 'pino';
+import { DataSource, IsNull } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
+import { Config } from '../config/config.js';
+import { LOG } from '../config/log.js';
+import { UnitsChanged } from '../instances/create-instance.command.js';
+import { CryptoUnit } from '../instances/crypto-unit.entity.js';
+import { Instance } from '../instances/instance.entity.js';
+import { type KmsUser, kmsUserOf } from '../instances/kms-user.js';
+import { KeysteadError, messageOf } from '../shared/errors.js';
+import { marksAfter } from './marks.js';
+import type { Observation } from './observation.js';
+import { UnitLink } from './unit-link.js';
+import { type UnitView, viewOf } from './unit-view.js';
+
+const RECONCILE_EVERY_MS = 1_000;
+
+/** A unit with the link to its agent, as this process knows it now. */
+interface Member {
+  unit: CryptoUnit;
+  readonly link: UnitLink;
+}
+
+/**
+ * Every crypto unit that this process serves from. The database says which units there are; the fleet keeps an agent
+ * running for each, watches it, and notes in the database what the database must know.
+ */
+@Injectable()
+@EventsHandler(UnitsChanged)
+export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEventHandler<UnitsChanged> {
+  readonly #members = new Map<string, Member>();
+  readonly #instances = new Map<string, Instance>();
+  readonly #kmsUsers = new Map<string, Promise<KmsUser>>();
+  #timer: NodeJS.Timeout | undefined;
+  #reconciling: Promise<void> = Promise.resolve();
+  #stopping = false;
+
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+    private readonly config: Config,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.reconcile();
+    this.#timer = setInterval(() => void this.#reconcileQuietly(), RECONCILE_EVERY_MS);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    await this.#reconciling.catch(() => undefined); // it reported its failure already
+    await Promise.all([...this.#members.values()].map(({ link }) => link.stop()));
+  }
+
+  handle(): void {
+    void this.#reconcileQuietly();
+  }
+
+  /** Reads the units there are now and starts and stops agents accordingly. One at a time. */
+  reconcile(): Promise<void> {
+    this.#reconciling = this.#reconciling.catch(() => undefined).then(() => this.#reconcileOnce());
+    return this.#reconciling;
+  }
+
+  /** The link to a unit. UNIT_NOT_FOUND when there is no such unit. */
+  link(unitId: string): UnitLink {
+    return this.#member(unitId).link;
+  }
+
+  unit(unitId: string): CryptoUnit {
+    return this.#member(unitId).unit;
+  }
+
+  instance(instanceId: string): Instance | undefined {
+    return this.#instances.get(instanceId);
+  }
+
+  instances(): Instance[] {
+    return [...this.#instances.values()];
+  }
+
+  /** The instance's units as they are now, in their order. */
+  views(instanceId: string): UnitView[] {
+    const members = this.#siblings(instanceId);
+    const pinned = this.#instances.get(instanceId)?.mkvp ?? null;
+    const now = new Date();
+    return members.map(({ unit, link }) =>
+      viewOf(
+        unit,
+        link,
+        pinned,
+        members
+          .filter((other) => other.unit.id !== unit.id)
+          .map((other) => ({ ...other.unit, observation: other.link.observation })),
+        now,
+      ),
+    );
+  }
+
+  view(unitId: string): UnitView {
+    const { unit } = this.#member(unitId);
+    return this.views(unit.instanceId).find((view) => view.id === unitId) as UnitView;
+  }
+
+  kmsUser(instanceId: string): Promise<KmsUser> {
+    const known = this.#kmsUsers.get(instanceId);
+    if (known) return known;
+    const made = kmsUserOf(this.config.dataDir, instanceId);
+    this.#kmsUsers.set(instanceId, made);
+    made.catch(() => this.#kmsUsers.delete(instanceId));
+    return made;
+  }
+
+  #siblings(instanceId: string): Member[] {
+    return [...this.#members.values()]
+      .filter(({ unit }) => unit.instanceId === instanceId)
+      .sort((a, b) => a.unit.ordinal - b.unit.ordinal);
+  }
+
+  #member(unitId: string): Member {
+    const member = this.#members.get(unitId);
+    if (member) return member;
+    throw new KeysteadError(
+      'UNIT_NOT_FOUND',
+      `there is no crypto unit ${unitId}; 'kp crypto-units' shows those there are`,
+    );
+  }
+
+  async #reconcileQuietly(): Promise<void> {
+    await this.reconcile().catch((cause) => this.log.warn({ event: 'fleet-not-read', cause: messageOf(cause) }));
+  }
+
+  async #reconcileOnce(): Promise<void> {
+    if (this.#stopping) return;
+    const instances = await this.db.manager.findBy(Instance, { deletedAt: IsNull() });
+    const units = await this.db.manager.findBy(CryptoUnit, { retiredAt: IsNull() });
+    this.#instances.clear();
+    for (const instance of instances) this.#instances.set(instance.id, instance);
+    for (const unit of units) await this.#meet(unit);
+    const gone = [...this.#members].filter(([id]) => !units.some((unit) => unit.id === id));
+    for (const [id] of gone) this.#members.delete(id);
+    await Promise.all(gone.map(([, { link }]) => link.stop()));
+  }
+
+  async #meet(unit: CryptoUnit): Promise<void> {
+    const known = this.#members.get(unit.id);
+    if (known) {
+      known.unit = unit;
+      return;
+    }
+    const link = new UnitLink(
+      unit.id,
+      {
+        unitDir: join(this.config.dataDir, 'units', unit.id),
+        socket: join(this.config.runtimeDir, `${unit.id}.sock`),
+        sealKey: this.config.sealKeyFile,
+      },
+      this.config,
+      this.log,
+      (observation) => this.#note(unit.id, observation),
+    );
+    if (unit.serial === null) await link.prepare(unit);
+    this.#members.set(unit.id, { unit, link });
+    link.start();
+  }
+
+  /** Writes what an observation changes in the database, with an audit line where it is an event of its own. */
+  async #note(unitId: string, observation: Observation): Promise<void> {
+    if (observation.kind !== 'facts' || this.#stopping) return;
+    const member = this.#members.get(unitId);
+    if (!member) return;
+    const { facts } = observation;
+    const marks = marksAfter(member.unit, facts);
+    const capabilities =
+      member.unit.capabilities === null && facts.token.present ? await member.link.capabilities() : undefined;
+    if (marks === undefined && capabilities === undefined) return;
+    await this.db.transaction(async (tx) => {
+      const unit = await tx.findOne(CryptoUnit, { where: { id: unitId }, lock: { mode: 'pessimistic_write' } });
+      if (unit === null) return;
+      const next = marksAfter(unit, facts);
+      if (next !== undefined && next.claimedEpoch !== unit.claimedEpoch) {
+        await this.audit.append(tx, {
+          act: next.claimedEpoch === null ? 'crypto-unit.seen-zeroized' : 'crypto-unit.seen-claimed',
+          outcome: 'success',
+          by: 'keystead',
+          instanceId: unit.instanceId,
+          unitId,
+          detail: { serial: next.serial, epoch: next.claimedEpoch, zeroized: facts.zeroized?.receipt ?? null },
+        });
+      }
+      Object.assign(unit, next && { ...next, seenAt: new Date(facts.at) }, capabilities && { capabilities });
+      member.unit = await tx.save(unit);
+    });
+  }
+}

@@ -1,0 +1,105 @@
+import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import { noInstance } from '../instances/read-instances.query.js';
+import { KeysteadError } from '../shared/errors.js';
+import type { Permission } from '../shared/permissions.js';
+import type { FactsAnswer } from '../unit-agent/protocol.js';
+import { Fleet } from './fleet.js';
+import type { UnitView } from './unit-view.js';
+
+/**
+ * The units of an instance; of the only instance when none is named.
+ * INSTANCE_NOT_FOUND for an unknown one, BAD_REQUEST when there are several to choose from.
+ */
+export class ListUnits extends Query<UnitView[]> {
+  static readonly permission: Permission = 'crypto-unit.read';
+  constructor(readonly instanceId: string | undefined) {
+    super();
+  }
+}
+
+@QueryHandler(ListUnits)
+export class ListUnitsHandler implements IQueryHandler<ListUnits> {
+  constructor(private readonly fleet: Fleet) {}
+
+  async execute({ instanceId }: ListUnits): Promise<UnitView[]> {
+    return this.fleet.views(theInstance(this.fleet, instanceId));
+  }
+}
+
+/** One unit with everything that is known of it. UNIT_NOT_FOUND. */
+export class ShowUnit extends Query<UnitView> {
+  static readonly permission: Permission = 'crypto-unit.read';
+  constructor(readonly unitId: string) {
+    super();
+  }
+}
+
+@QueryHandler(ShowUnit)
+export class ShowUnitHandler implements IQueryHandler<ShowUnit> {
+  constructor(private readonly fleet: Fleet) {}
+
+  async execute({ unitId }: ShowUnit): Promise<UnitView> {
+    return this.fleet.view(unitId);
+  }
+}
+
+/** The unit's facts, asked now, signed by its receipt key over the caller's nonce (base64url, 16 to 64 bytes). */
+export class AskUnitFacts extends Query<FactsAnswer> {
+  static readonly permission: Permission = 'crypto-unit.read';
+  constructor(
+    readonly unitId: string,
+    readonly nonce: string,
+  ) {
+    super();
+  }
+}
+
+@QueryHandler(AskUnitFacts)
+export class AskUnitFactsHandler implements IQueryHandler<AskUnitFacts> {
+  constructor(private readonly fleet: Fleet) {}
+
+  async execute({ unitId, nonce }: AskUnitFacts): Promise<FactsAnswer> {
+    return (await this.fleet.link(unitId).admin()).facts({ nonce });
+  }
+}
+
+/** The identity that an instance's units enrol as kmsCryptoUser. IBM's shape, with the fingerprint beside it. */
+export interface KmsUserMetadata {
+  readonly user_name: string;
+  readonly public_key: string;
+  readonly slot_id: number;
+  readonly fingerprint: string;
+}
+
+export class ReadKmsUser extends Query<KmsUserMetadata> {
+  static readonly permission: Permission = 'crypto-unit.read';
+  constructor(readonly instanceId: string | undefined) {
+    super();
+  }
+}
+
+@QueryHandler(ReadKmsUser)
+export class ReadKmsUserHandler implements IQueryHandler<ReadKmsUser> {
+  constructor(private readonly fleet: Fleet) {}
+
+  async execute({ instanceId }: ReadKmsUser): Promise<KmsUserMetadata> {
+    const user = await this.fleet.kmsUser(theInstance(this.fleet, instanceId));
+    return { user_name: user.name, public_key: user.publicKey, slot_id: 0, fingerprint: user.fingerprint };
+  }
+}
+
+/** The instance that was named, or the only one there is. */
+export function theInstance(fleet: Fleet, instanceId: string | undefined): string {
+  const instances = fleet.instances();
+  if (instanceId !== undefined) {
+    if (instances.every((instance) => instance.id !== instanceId)) throw noInstance(instanceId);
+    return instanceId;
+  }
+  const [only] = instances;
+  if (only !== undefined && instances.length === 1) return only.id;
+  const message =
+    only === undefined
+      ? "there is no instance yet; make one with 'kp instance create NAME'"
+      : `there are ${instances.length} instances; name one in the Instance-ID header`;
+  throw new KeysteadError(only === undefined ? 'INSTANCE_NOT_FOUND' : 'BAD_REQUEST', message);
+}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { type ErrorCode, KeysteadError } from '../shared/errors.js';
+import type { CryptoClient } from '../unit-agent/client.js';
+import { Fleet } from './fleet.js';
+
+/** Faults of a unit, not of the request: another unit may do better. Everything else would fail there too. */
+const TRY_ANOTHER: ReadonlySet<ErrorCode> = new Set([
+  'UNIT_UNREACHABLE',
+  'UNIT_FAULT',
+  'TOKEN_LOST',
+  'KMS_USER_REFUSED',
+  'UNIT_STATE',
+  'KEY_ROW_INVALID',
+]);
+
+/** IBM's words for it; clients look for them. */
+export const NO_HEALTHY_UPSTREAM = 'no healthy upstream: no crypto units are in kms-initialized state at this time';
+
+export interface Served<T> {
+  readonly unitId: string;
+  readonly result: T;
+}
+
+/** Lends serving units in turn. A unit that fails is passed over for the next, and looked at by the prober at once. */
+@Injectable()
+export class UnitPicker {
+  #turn = 0;
+
+  constructor(private readonly fleet: Fleet) {}
+
+  /**
+   * Does the work on a serving unit of the instance, `avoid` only when there is no other.
+   * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit answered.
+   */
+  async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
+    let failure: unknown = new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    for (const unitId of this.#inTurn(instanceId, avoid)) {
+      try {
+        const client = await this.fleet.link(unitId).crypto(await this.fleet.kmsUser(instanceId));
+        return { unitId, result: await work(client) };
+      } catch (cause) {
+        if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.has(cause.code)) throw cause;
+        this.fleet.link(unitId).probeSoon();
+        failure = cause;
+      }
+    }
+    throw failure;
+  }
+
+  /** Ids of the units that serve the instance now. */
+  serving(instanceId: string): string[] {
+    return this.fleet
+      .views(instanceId)
+      .filter((view) => view.serving)
+      .map((view) => view.id);
+  }
+
+  #inTurn(instanceId: string, avoid: string | undefined): string[] {
+    const units = this.serving(instanceId);
+    this.#turn += 1;
+    const start = units.length === 0 ? 0 : this.#turn % units.length;
+    const turned = [...units.slice(start), ...units.slice(0, start)];
+    return avoid === undefined
+      ? turned
+      : [...turned.filter((id) => id !== avoid), ...turned.filter((id) => id === avoid)];
+  }
+}

@@ -1,0 +1,13 @@
+import type { MigrationInterface } from 'typeorm';
+import { AuditLines1764000000000 } from './migrations/1764000000000-audit-lines.js';
+import { ApiKeys1764000000100 } from './migrations/1764000000100-api-keys.js';
+import { Instances1764000001000 } from './migrations/1764000001000-instances.js';
+import { Keys1764000002000 } from './migrations/1764000002000-keys.js';
+
+/** Every migration, oldest first. One that was released is never edited. */
+export const MIGRATIONS: (new () => MigrationInterface)[] = [
+  AuditLines1764000000000,
+  ApiKeys1764000000100,
+  Instances1764000001000,
+  Keys1764000002000,
+];

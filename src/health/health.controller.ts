@@ -1,0 +1,85 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { z } from 'zod';
+import { KeysteadError } from '../shared/errors.js';
+import { HealthBoard } from './health-board.js';
+import { NEXT_STEP, VERDICT } from './readiness.js';
+
+interface Reply {
+  status(code: number): Reply;
+  header(name: string, value: string): Reply;
+}
+
+const LOOP_LAG_LIMIT_MS = 1_000;
+const RETRY_AFTER_S = '2';
+const code = z.coerce.number().int().min(200).max(599).optional();
+const Codes = z.strictObject({ warncode: code, failcode: code, uninitcode: code });
+
+/**
+ * Health for load balancers and orchestrators. Anonymous, so: status, state and counts, nothing that names a token.
+ * `/livez` depends on nothing outside the process; `/readyz` answers 200 or 503 and nothing else.
+ */
+@Controller()
+export class HealthController {
+  readonly #loop = monitorEventLoopDelay({ resolution: 20 });
+
+  constructor(private readonly board: HealthBoard) {
+    this.#loop.enable();
+  }
+
+  @Get('livez')
+  live(@Res({ passthrough: true }) reply: Reply) {
+    const lag = Math.round(this.#loop.percentile(50) / 1e6);
+    reply.status(lag > LOOP_LAG_LIMIT_MS ? 500 : 200);
+    return { status: lag > LOOP_LAG_LIMIT_MS ? 'fail' : 'pass' };
+  }
+
+  @Get('startupz')
+  startup(@Res({ passthrough: true }) reply: Reply) {
+    reply.status(this.board.started ? 200 : 503);
+    return { status: this.board.started ? 'pass' : 'fail' };
+  }
+
+  @Get('readyz')
+  ready(@Res({ passthrough: true }) reply: Reply) {
+    const state = this.board.state();
+    if (VERDICT[state] === 'fail') reply.status(503).header('Retry-After', RETRY_AFTER_S);
+    return { status: VERDICT[state], state, next: NEXT_STEP[state] };
+  }
+
+  @Get('health')
+  health(@Res({ passthrough: true }) reply: Reply, @Query({ schema: Codes }) codes: z.infer<typeof Codes>) {
+    const state = this.board.state();
+    const { units, serving, quarantined, databaseWritable } = this.board.facts();
+    const status = VERDICT[state];
+    const answers = { pass: 200, warn: codes.warncode ?? 200, fail: codes.failcode ?? 503 };
+    reply
+      .status(state === 'uninitialized' ? (codes.uninitcode ?? 501) : answers[status])
+      .header('Content-Type', 'application/health+json');
+    return {
+      status,
+      state,
+      isolation: 'process-only',
+      next: NEXT_STEP[state],
+      time: new Date().toISOString(),
+      checks: {
+        'crypto-units:serving': [{ observedValue: serving, observedUnit: `of ${units}`, status }],
+        'crypto-units:quarantined': [{ observedValue: quarantined, status: quarantined > 0 ? 'warn' : 'pass' }],
+        'database:writable': [{ observedValue: databaseWritable, status: databaseWritable ? 'pass' : 'fail' }],
+      },
+    };
+  }
+
+  @Get('health/state')
+  state() {
+    return { state: this.board.state() };
+  }
+
+  @Get('health/units/:id')
+  unit(@Res({ passthrough: true }) reply: Reply, @Param('id', { schema: z.uuid() }) id: string) {
+    const unit = this.board.unit(id);
+    if (unit === undefined) throw new KeysteadError('UNIT_NOT_FOUND', `there is no crypto unit ${id}`);
+    if (!unit.serving) reply.status(503).header('Retry-After', RETRY_AFTER_S);
+    return { status: unit.serving ? 'pass' : 'fail', state: unit.state };
+  }
+}

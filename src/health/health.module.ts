@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { CryptoUnitsModule } from '../crypto-units/crypto-units.module.js';
+import { HealthController } from './health.controller.js';
+import { HealthBoard } from './health-board.js';
+
+@Module({ imports: [CryptoUnitsModule], providers: [HealthBoard], controllers: [HealthController] })
+export class HealthModule {}

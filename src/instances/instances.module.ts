@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { CreateInstanceHandler } from './create-instance.command.js';
+import { CryptoUnit } from './crypto-unit.entity.js';
+import { Instance } from './instance.entity.js';
+import { ProviderSource } from './providers.js';
+import { ReadInstancesHandler } from './read-instances.query.js';
+
+@Module({
+  imports: [CqrsModule, TypeOrmModule.forFeature([Instance, CryptoUnit])],
+  providers: [ProviderSource, CreateInstanceHandler, ReadInstancesHandler],
+  exports: [ProviderSource],
+})
+export class InstancesModule {}

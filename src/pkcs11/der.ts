@@ -1,0 +1,49 @@
+import { KeysteadError } from '../shared/errors.js';
+
+/** One DER element (ITU-T X.690): its tag, its contents, and the whole of it with header. */
+export interface DerElement {
+  readonly tag: number;
+  readonly value: Buffer;
+  readonly whole: Buffer;
+}
+
+/** The elements that lie side by side in the bytes. Throws BAD_REQUEST when the bytes are not DER. */
+export function derElements(bytes: Buffer): DerElement[] {
+  const elements: DerElement[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const element = derElement(bytes.subarray(at));
+    elements.push(element);
+    at += element.whole.length;
+  }
+  return elements;
+}
+
+/** The element at the head of the bytes. */
+export function derElement(bytes: Buffer): DerElement {
+  const tag = bytes[0];
+  const first = bytes[1];
+  if (tag === undefined || first === undefined || first === 0x80 || first > 0x84) throw notDer();
+  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
+  const header = 2 + lengthBytes;
+  if (bytes.length < header) throw notDer();
+  const length = lengthBytes === 0 ? first : bytes.readUIntBE(2, lengthBytes);
+  if (bytes.length < header + length) throw notDer();
+  return { tag, value: bytes.subarray(header, header + length), whole: bytes.subarray(0, header + length) };
+}
+
+const EXPLICIT_VERSION = 0xa0;
+
+/** The DER of the subject name of an X.509 certificate (RFC 5280 section 4.1): what CKA_SUBJECT holds. */
+export function subjectOf(certificate: Buffer): Buffer {
+  const tbs = derElements(derElement(certificate).value)[0];
+  if (!tbs) throw notDer();
+  const fields = derElements(tbs.value);
+  // version (optional), serialNumber, signature, issuer, validity, subject
+  const subject = fields[fields[0]?.tag === EXPLICIT_VERSION ? 5 : 4];
+  if (!subject) throw notDer();
+  return subject.whole;
+}
+
+function notDer(): KeysteadError {
+  return new KeysteadError('BAD_REQUEST', 'the bytes are not DER (X.690)');
+}

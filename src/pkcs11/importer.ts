@@ -1,0 +1,77 @@
+import type { Handle, Template } from 'pkcs11js';
+import { KeysteadError } from '../shared/errors.js';
+import { ckrClass, toKeysteadError } from './ckr.js';
+import type { OaepHash } from './mechanisms.js';
+import { bestOaepHash, generateRsaPair, opensOaep, type RsaPair, unwrapOaep } from './rsa-oaep.js';
+import type { Session } from './session-pool.js';
+import type { Token } from './token.js';
+
+/** A one-time RSA-3072 pair inside the token, to which a master key is encrypted. */
+export interface Importer {
+  /** SPKI DER. */
+  readonly publicKey: Buffer;
+  readonly oaepHash: OaepHash;
+  /** Destroys the private half; it can be called again. */
+  destroy(): void;
+}
+
+/** The pair itself: session objects of a session of their own, which end with it. */
+export class TokenImporter implements Importer {
+  #destroyed = false;
+
+  private constructor(
+    private readonly token: Token,
+    private readonly session: Session,
+    private readonly pair: RsaPair,
+    readonly oaepHash: OaepHash,
+  ) {}
+
+  /** Makes the pair on the thread pool and finds the best OAEP hash by trying it. */
+  static async generate(token: Token, id: Buffer): Promise<TokenImporter> {
+    const doing = 'generating an importer pair';
+    const session = await token.pool.hold(doing);
+    return token.pool.run(session, doing, async () => {
+      const pair = await generateRsaPair(session, id);
+      token.sessionObjectsMade += 4; // the two halves and at most two trial secrets
+      return new TokenImporter(token, session, pair, bestOaepHash(session, pair));
+    });
+  }
+
+  /** SPKI DER of the public half. */
+  get publicKey(): Buffer {
+    return this.pair.publicKey.export({ type: 'spki', format: 'der' });
+  }
+
+  /**
+   * Unwraps the blob to a new object. A blob that does not open is MASTER_KEY_INVALID, provided that the unit opens a
+   * blob of our own with the same key; if it does not, the unit is at fault.
+   */
+  unwrap(blob: Buffer, template: Template): Handle {
+    const doing = 'unwrapping a master key';
+    if (this.#destroyed)
+      throw new KeysteadError('IMPORTER_INVALID', 'the importer was used or has expired; make a new one');
+    try {
+      return unwrapOaep(this.session, this.pair.privateKey, this.oaepHash, blob, template);
+    } catch (cause) {
+      const kind = ckrClass(cause);
+      if (kind !== 'data' && kind !== 'ambiguous' && kind !== 'unsuitable') throw toKeysteadError(cause, doing);
+      this.#assertOpens(cause);
+      throw new KeysteadError('MASTER_KEY_INVALID', 'the encrypted master key does not open with this importer', {
+        cause,
+      });
+    }
+  }
+
+  /** Destroys the pair. It can be called again. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.token.pool.drop(this.session);
+  }
+
+  #assertOpens(cause: unknown): void {
+    this.token.sessionObjectsMade += 1;
+    if (opensOaep(this.session, this.pair, this.oaepHash)) return;
+    throw toKeysteadError(cause, 'the importer does not open what was encrypted to it');
+  }
+}

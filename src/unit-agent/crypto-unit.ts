@@ -1,0 +1,127 @@
+import type { Importer, UnitToken } from '../pkcs11/unit-token.js';
+import { KeysteadError, messageOf } from '../shared/errors.js';
+import type { AgentLog } from './agent-log.js';
+import { Journal } from './journal.js';
+import { masterKeyMatches } from './master-key-proof.js';
+import { signReceipt } from './receipts.js';
+import { TokenKeeper } from './token-keeper.js';
+import type { UnitDir } from './unit-dir.js';
+import { recordFacts, type UnitRecord } from './unit-record.js';
+import { resumeZeroize } from './zeroize.js';
+import { zeroizeRequested, zeroizeUnderWay } from './zeroize-journal.js';
+
+/** A one-time pair that waits for its import. */
+export interface PendingImporter {
+  /** SHA-256 of its SPKI, hex: what the import command signs. */
+  readonly digest: string;
+  readonly importer: Importer;
+  readonly expiresAt: Date;
+}
+
+/** One crypto unit as its agent holds it: the token, the record, and what lives only as long as the token is open. */
+export class CryptoUnit {
+  readonly keeper: TokenKeeper;
+  /** Both proofs of the master key held when they were last computed in this generation. */
+  masterKeyProved = false;
+  pendingImporter: PendingImporter | undefined;
+  /** Closes every crypto connection; set by the server of the socket. */
+  closeCryptoConnections: () => void = () => undefined;
+  /** A call may be under way in the module on another thread: it must not be finalized now. */
+  acting = false;
+  #journal: Journal | undefined;
+  #recordLost = false;
+
+  constructor(
+    readonly dir: UnitDir,
+    sealKeyPath: string,
+    readonly log: AgentLog,
+  ) {
+    this.keeper = new TokenKeeper(dir, sealKeyPath, log, (token) => this.#read(token));
+  }
+
+  /** Opens the token, or keeps the reason why not; finishes a zeroize that was begun. */
+  start(): void {
+    this.keeper.tryOpen();
+    this.#resume();
+  }
+
+  /** At each probe: the token is looked at, and got back if it can be. */
+  refresh(): void {
+    this.keeper.refresh(!this.acting);
+    this.#resume();
+  }
+
+  /** Throws why there is no open token. */
+  journal(): Journal {
+    const token = this.keeper.token();
+    this.#journal ??= new Journal(this.dir, token, this.log);
+    return this.#journal;
+  }
+
+  /** The unit record; undefined for a reserved unit. Throws why it may not be used. */
+  record(): UnitRecord | undefined {
+    const journal = this.journal();
+    if (zeroizeUnderWay(this.dir)) {
+      throw new KeysteadError('UNIT_FAULT', `unit ${this.dir.id} is being zeroized; ask again in a moment`);
+    }
+    return journal.record();
+  }
+
+  get recordLost(): boolean {
+    return this.#recordLost;
+  }
+
+  /** After a failed commit: what is on the token decides. */
+  reload(): void {
+    this.#read(this.keeper.token());
+  }
+
+  /** Forgets all that belongs to an open token. */
+  dropGeneration(): void {
+    this.#journal = undefined;
+    this.pendingImporter = undefined;
+    this.masterKeyProved = false;
+  }
+
+  #read(token: UnitToken): void {
+    this.dropGeneration();
+    const journal = new Journal(this.dir, token, this.log);
+    this.#recordLost = journal.lost;
+    if (!zeroizeUnderWay(this.dir) && !zeroizeRequested(this.dir)) {
+      this.#settle(token, journal);
+      journal.sweep();
+      const record = journal.problem ? undefined : journal.record();
+      this.masterKeyProved = record?.mk ? masterKeyMatches(token, record.instance, record.mk) : false;
+    }
+    this.#journal = journal;
+  }
+
+  /**
+   * Completes intents without a result. The record that names an act's objects is written with its result, so a record
+   * with a bare intent says that the act did not happen.
+   */
+  #settle(token: UnitToken, journal: Journal): void {
+    const record = journal.problem ? undefined : journal.record();
+    if (!record?.plans.some(({ receipt }) => receipt === null)) return;
+    const error = {
+      code: 'UNIT_FAULT',
+      message: 'the unit stopped before the command took effect and nothing was changed; sign it again',
+    } as const;
+    const plans = record.plans.map((one) => {
+      if (one.receipt !== null) return one;
+      const { plan, digest, counter } = one;
+      const said = { plan, nonce: null, digest, op: one.op, outcome: 'refused', error } as const;
+      return { ...one, receipt: signReceipt(token, { ...record, counter }, { ...said, facts: { ...recordFacts(record) } }) };
+    });
+    journal.commit({ ...record, plans });
+  }
+
+  #resume(): void {
+    try {
+      resumeZeroize(this);
+    } catch (cause) {
+      this.log.error({ event: 'zeroize-stuck', unit: this.dir.id, message: messageOf(cause) });
+      this.keeper.suspect();
+    }
+  }
+}
