@@ -61,14 +61,15 @@ async function initialise(shell, server) {
 
   shell.title('1. An instance with three crypto units');
   await shell.run('kp instance create DEMO --crypto-units 3');
-  const [{ id }] = (await shell.ask('kp instance list -o json')).instances;
+  const [{ id }] = await shell.ask('kp instance list -o json');
   shell.export('KP_INSTANCE_ID', id);
   await shell.run('kp crypto-units');
 
   shell.title('2. The administrator: a signature key made here, claimed on every unit');
   shell.export('ADMIN_PASSPHRASE', 'a long walk by the sea');
   await shell.run('kp crypto-unit sig-key generate --file admin.key --passphrase env:ADMIN_PASSPHRASE --algo RSA-2048');
-  await shell.run('kp crypto-unit claim --credential admin.key');
+  const claimed = await shell.run('kp crypto-unit claim --credential admin.key');
+  compareReceiptKeys(shell, server, claimed);
 
   shell.title('3. The master key: made here, split among three people, any two of whom can load it');
   shell.export('ALICE', 'seven grey herons');
@@ -94,16 +95,33 @@ async function initialise(shell, server) {
   await ready(shell, server, 200);
 
   shell.title('5. A root key, and a data key wrapped under it');
-  await shell.run('kp key create backups');
-  const [key] = (await shell.ask('kp key list -o json')).resources;
+  const key = find(/has the id (\S+)\./, await shell.run('kp key create backups'));
   const plaintext = Buffer.from('a data key of 32 bytes, for you!').toString('base64');
-  const wrapped = JSON.parse(await shell.run(`kp key wrap ${key.id} --plaintext ${plaintext} -o json`));
-  const unwrapped = JSON.parse(await shell.run(`kp key unwrap ${key.id} --ciphertext ${wrapped.ciphertext} -o json`));
-  if (unwrapped.plaintext !== plaintext) throw new Error(`unwrap gave ${unwrapped.plaintext}, not what was wrapped`);
+  const wrapped = await shell.run(`kp key wrap ${key} --plaintext ${plaintext} --aad tenant-7`);
+  const ciphertext = find(/^Ciphertext +(\S+)$/m, wrapped);
+  const unwrapped = await shell.run(`kp key unwrap ${key} --ciphertext ${ciphertext} --aad tenant-7`);
+  const opened = find(/^Plaintext +(\S+)$/m, unwrapped);
+  if (opened !== plaintext) throw new Error(`unwrap gave ${opened}, not the ${plaintext} that was wrapped`);
   shell.note('The unwrapped data key is the one that was wrapped.');
 
   shell.title('6. What was done, by whom');
   await shell.run('kp audit list');
+}
+
+/** Does what the output of claim asks for: the agents' log must show the receipt keys that kp was shown. */
+function compareReceiptKeys(shell, server, claimed) {
+  const shown = [...claimed.matchAll(/^Receipt key of \S+: ([0-9a-f]{64})$/gm)].map(([, key]) => key);
+  const logged = server.logLines().filter((line) => /"event":"claimed"/.test(line));
+  if (shown.length !== 3 || !shown.every((key) => logged.some((line) => line.includes(key)))) {
+    throw new Error(`the agents' log does not show the receipt keys ${shown.join(', ')}`);
+  }
+  shell.note("The log of each unit's agent shows the same receipt key.");
+}
+
+function find(pattern, text) {
+  const found = pattern.exec(text)?.[1];
+  if (found === undefined) throw new Error(`expected ${pattern} in: ${text}`);
+  return found;
 }
 
 async function everyUnitIs(shell, state, count) {

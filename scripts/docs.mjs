@@ -35,10 +35,10 @@ await runScript(async () => {
 
 async function states() {
   const { ALLOWED, SIGNED_OPS, stateOf, UNIT_STATES } = await table('shared/unit-state.js');
-  const facts = ['claimed', 'masterKey', 'kmsUser', 'maintenance'];
-  const combinations = Array.from({ length: 1 << facts.length }, (_, bits) =>
-    Object.fromEntries(facts.map((fact, place) => [fact, Boolean(bits & (1 << place))])),
-  ).filter((unit) => unit.claimed || !(unit.masterKey || unit.kmsUser));
+  const { HEALTH_STATES, NEXT_STEP, VERDICT } = await table('health/readiness.js');
+  const facts = ['claimed', 'masterKey', 'kmsUser'];
+  const units = [[], ['claimed'], ['claimed', 'masterKey'], ['claimed', 'kmsUser'], facts];
+  const mark = (value) => (value ? 'yes' : 'no');
   return page(
     'States of a crypto unit',
     'src/shared/unit-state.ts',
@@ -48,7 +48,14 @@ the database says whether an operator put it into maintenance. A master key may 
 kmsCryptoUser is added.`,
     markdownTable(
       ['claimed', 'master key', 'KMS user', 'maintenance', 'state'],
-      combinations.map((unit) => [...facts.map((fact) => (unit[fact] ? 'yes' : 'no')), `\`${stateOf(unit)}\``]),
+      [
+        ...units.map((holds) => [
+          ...facts.map((fact) => mark(holds.includes(fact))),
+          mark(false),
+          `\`${stateOf(Object.fromEntries(holds.map((fact) => [fact, true])))}\``,
+        ]),
+        ['any', 'any', 'any', mark(true), `\`${stateOf({ maintenance: true })}\``],
+      ],
     ),
     '## What is allowed when',
     `Acts marked * are signed by administrators. An act in a state without a mark is refused with \`UNIT_STATE\`
@@ -59,6 +66,13 @@ kmsCryptoUser is added.`,
         `\`${act}\`${SIGNED_OPS.includes(act) ? ' *' : ''}`,
         ...UNIT_STATES.map((state) => (allowed.includes(state) ? 'yes' : '')),
       ]),
+    ),
+    '## Health of the server',
+    `What \`/readyz\` and \`/health\` call it (\`src/health/readiness.ts\`); the first that is true counts. \`/readyz\` answers 200
+for pass and warn, 503 for fail.`,
+    markdownTable(
+      ['state', 'verdict', 'next'],
+      HEALTH_STATES.map((state) => [`\`${state}\``, VERDICT[state], NEXT_STEP[state]]),
     ),
   );
 }

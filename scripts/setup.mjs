@@ -51,7 +51,7 @@ export function needPkcs11js() {
   if (pkcs11jsLoads().ok) return;
   needCompiler();
   say('building pkcs11js: npm rebuild pkcs11js');
-  const built = npm(['rebuild', 'pkcs11js']);
+  const built = npm(['rebuild', 'pkcs11js', '--ignore-scripts=false']);
   const loaded = pkcs11jsLoads();
   if (loaded.ok) return;
   const why = built.ok ? loaded.output : built.output;

@@ -11,7 +11,7 @@ const EDGES = ['http', 'health', 'api', 'dialects', 'console'];
 
 /** Files that may read process.env, and why. Everything else is given what it needs. */
 const READS_ENVIRONMENT: Record<string, string> = {
-  'src/cli/context.ts': 'KP_… variables and #env: passphrases of the command line',
+  'src/cli/main.ts': 'KP_… variables and #env: passphrases of the command line',
 };
 
 const CLI_PACKAGES = ['node:*', 'commander', 'zod', 'shamirs-secret-sharing', '@peculiar/x509', 'reflect-metadata'];
@@ -213,6 +213,7 @@ describe('the reader of sources', () => {
       `export class KeyManager {} const o = { synchronize: true, e: process.env.HOME };`,
     );
     expect(source).toMatchObject({ exportedClasses: ['KeyManager'], readsEnvironment: true, synchronizes: true });
+    expect(readSource('src/a/b.ts', 'const { stdin, env } = process;').readsEnvironment).toBe(true);
     expect(readSource('src/a/b.ts', '// process.env\nconst o = { synchronize: false };')).toMatchObject({
       readsEnvironment: false,
       synchronizes: false,

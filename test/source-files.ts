@@ -109,6 +109,12 @@ function isExported(node: ts.ClassDeclaration): boolean {
 
 function isProcessEnv(node: ts.Node): boolean {
   if (ts.isPropertyAccessExpression(node)) return node.getText() === 'process.env';
+  if (ts.isVariableDeclaration(node) && node.initializer?.getText() === 'process') {
+    return (
+      ts.isObjectBindingPattern(node.name) &&
+      node.name.elements.some((one) => (one.propertyName ?? one.name).getText() === 'env')
+    );
+  }
   if (ts.isElementAccessExpression(node)) return /^process\[['"]env['"]\]$/.test(node.getText());
   return ts.isImportSpecifier(node) && (node.propertyName ?? node.name).text === 'env';
 }

@@ -61,9 +61,22 @@ async function startPostgres(dir, password) {
     const port = await freePort();
     const flags = ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off', 'max_connections=200'];
     flags.push('listen_addresses=127.0.0.1', 'unix_socket_directories=', 'shared_buffers=32MB');
-    const [binary, ...rest] = command('postgres', '-D', data, '-p', String(port), ...flags.flatMap((flag) => ['-c', flag]));
+    const [binary, ...rest] = command(
+      'postgres',
+      '-D',
+      data,
+      '-p',
+      String(port),
+      ...flags.flatMap((flag) => ['-c', flag]),
+    );
     const log = [];
-    const postmaster = spawn(binary, rest, { ...options, env, cwd: '/', detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+    const postmaster = spawn(binary, rest, {
+      ...options,
+      env,
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     postmaster.stderr.on('data', (chunk) => log.push(chunk));
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
     if (await answers(url, postmaster)) {

@@ -5,11 +5,12 @@ import { ApiKey } from './api-key.entity.js';
 import { Authentication } from './authentication.js';
 import { BootstrapKey } from './bootstrap-key.js';
 import { Gate } from './gate.js';
+import { ReadAuditHandler } from './read-audit.query.js';
 
 @Global()
 @Module({
-  imports: [CqrsModule.forRoot(), TypeOrmModule.forFeature([ApiKey])],
-  providers: [Authentication, BootstrapKey, Gate],
+  imports: [CqrsModule, TypeOrmModule.forFeature([ApiKey])],
+  providers: [Authentication, BootstrapKey, Gate, ReadAuditHandler],
   exports: [Authentication, Gate],
 })
 export class AccessModule {}

@@ -52,7 +52,15 @@ export class BootstrapKey implements OnApplicationBootstrap {
   async #enrol(tx: EntityManager, hash: Buffer): Promise<void> {
     const id = randomUUID();
     const now = new Date();
-    await tx.insert(ApiKey, { id, name: NAME, hash, roles: ['Manager'], createdAt: now, expiresAt: null, revokedAt: null });
+    await tx.insert(ApiKey, {
+      id,
+      name: NAME,
+      hash,
+      roles: ['Manager'],
+      createdAt: now,
+      expiresAt: null,
+      revokedAt: null,
+    });
     await this.audit.append(tx, { act: 'api-key.bootstrap', outcome: 'success', by: 'keystead', target: id });
   }
 }

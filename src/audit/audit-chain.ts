@@ -1,5 +1,5 @@
-import { KeysteadError } from '../shared/errors.js';
 import { lengthPrefixed, sha256 } from '../shared/bytes.js';
+import { KeysteadError } from '../shared/errors.js';
 import type { AuditLine } from './audit-line.entity.js';
 
 /** What stands before the first line. */

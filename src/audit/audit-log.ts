@@ -81,7 +81,13 @@ export class AuditLog {
   }
 
   /** The newest lines first, those before `before` when it is given; at most 1000, 100 when `limit` is not given. */
-  async list({ limit = 100, before }: { limit?: number | undefined; before?: number | undefined } = {}): Promise<ShownLine[]> {
+  async list({
+    limit = 100,
+    before,
+  }: {
+    limit?: number | undefined;
+    before?: number | undefined;
+  } = {}): Promise<ShownLine[]> {
     const lines = await this.db.manager.find(AuditLine, {
       ...(before !== undefined && { where: { seq: LessThan(String(before)) } }),
       order: { seq: 'DESC' },

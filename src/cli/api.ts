@@ -2,6 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type ErrorCode, isErrorCode, KeysteadError } from '../shared/errors.js';
 import type { FactsAnswer } from '../unit-agent/protocol.js';
+import {
+  AuditLines,
+  CryptoUser,
+  ErrorBody,
+  Facts,
+  Instance,
+  KeyCollection,
+  Operation,
+  Unit,
+  WrappedKey,
+} from './api-shapes.js';
 import { type CliContext, CommandFailure, usage } from './context.js';
 import { readText } from './files.js';
 import type { HttpRequest, HttpResponse } from './transport.js';
@@ -10,82 +21,6 @@ const DEFAULT_TARGET = 'http://127.0.0.1:8080';
 const TIMEOUT_MS = 30_000;
 /** A signed command may make an RSA pair in every unit. */
 const COMMAND_TIMEOUT_MS = 120_000;
-
-const Condition = z.looseObject({
-  type: z.string(),
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string().nullish(),
-  message: z.string().nullish(),
-});
-const Unit = z.looseObject({
-  id: z.string(),
-  instanceId: z.string(),
-  state: z.string(),
-  zone: z.string().nullish(),
-  conditions: z.array(Condition).optional(),
-});
-export type Unit = z.infer<typeof Unit>;
-
-const Instance = z.looseObject({
-  id: z.string(),
-  name: z.string(),
-  state: z.string(),
-  crypto_units: z.array(Unit),
-  extensions: z.looseObject({ endpoints: z.looseObject({ public: z.string() }).optional() }).optional(),
-});
-export type Instance = z.infer<typeof Instance>;
-
-const Refusal = z.looseObject({ code: z.string(), message: z.string() });
-const Operation = z.looseObject({
-  id: z.string(),
-  op: z.string(),
-  instanceId: z.string(),
-  units: z.array(
-    z.looseObject({
-      id: z.string(),
-      outcome: z.enum(['pending', 'ok', 'failed']),
-      receipt: z.string().nullish(),
-      error: Refusal.nullish(),
-    }),
-  ),
-});
-export type Operation = z.infer<typeof Operation>;
-
-const ReceiptKey = z.object({ spki: z.string(), fingerprint: z.string() });
-const Facts = z.looseObject({
-  facts: z.looseObject({
-    token: z.looseObject({ serial: z.string().nullable(), problem: Refusal.nullable() }),
-    receiptKey: ReceiptKey.nullable(),
-    zeroized: z.looseObject({ epoch: z.string(), serial: z.string(), receipt: z.string() }).nullable(),
-  }),
-  receipt: z.string().nullable(),
-});
-const CryptoUser = z.looseObject({ user_name: z.string(), public_key: z.string(), fingerprint: z.string() });
-const AuditLines = z.looseObject({
-  lines: z.array(
-    z.looseObject({
-      seq: z.union([z.number(), z.string()]),
-      at: z.string(),
-      act: z.string(),
-      outcome: z.string(),
-      by: z.string(),
-      unitId: z.string().nullish(),
-      target: z.string().nullish(),
-    }),
-  ),
-});
-const WrappedKey = z.looseObject({ plaintext: z.string().optional(), ciphertext: z.string().optional() });
-const KeyCollection = z.looseObject({ resources: z.array(z.looseObject({ id: z.string() })).min(1) });
-const ErrorBody = z.looseObject({
-  resources: z
-    .array(
-      z.looseObject({
-        errorMsg: z.string().optional(),
-        reasons: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })).optional(),
-      }),
-    )
-    .min(1),
-});
 
 /** The server, as `kp` sees it: one method per call, answers checked, refusals thrown as KeysteadError with their code. */
 export class Api {

@@ -6,7 +6,12 @@ import { listing, table } from './table.js';
 
 export function addOperation(program: Command, ctx: CliContext): void {
   leaf(
-    group(program, 'operation', 'Look at what administrators had done'),
+    group(
+      program,
+      'operation',
+      'Look at what administrators had done',
+      'kp operation show 6e0aead3-9d44-4c92-a4c4-f7a1ab415420',
+    ),
     'show',
     'Show one operation and what each crypto unit answered',
     'kp operation show 6e0aead3-9d44-4c92-a4c4-f7a1ab415420',
@@ -17,7 +22,7 @@ export function addOperation(program: Command, ctx: CliContext): void {
 
 export function addAudit(program: Command, ctx: CliContext): void {
   leaf(
-    group(program, 'audit', 'Read the audit'),
+    group(program, 'audit', 'Read the audit', 'kp audit list'),
     'list',
     'List audit lines, the newest first',
     'kp audit list --limit 20',

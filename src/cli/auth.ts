@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { fingerprintOf } from '../admins/public-key.js';
 import { isEncrypted, openSigKey } from '../admins/sig-key-file.js';
-import { type CliContext, usage } from './context.js';
+import { usage } from './context.js';
 import { readText } from './files.js';
 import { type FileReference, type PassphraseReader, parseReference, printable } from './passphrase.js';
 
@@ -86,10 +86,7 @@ export async function jsonArgument(text: string, flag: string): Promise<{ value:
 export class SignerOpener {
   readonly #opened = new Map<string, Signer>();
 
-  constructor(
-    private readonly ctx: CliContext,
-    private readonly passphrases: PassphraseReader,
-  ) {}
+  constructor(private readonly passphrases: PassphraseReader) {}
 
   /** The signers, in the order given. USAGE when one key signs twice; FILE_INVALID, PASSPHRASE_WRONG. */
   async open(references: readonly SignerReference[]): Promise<Signer[]> {

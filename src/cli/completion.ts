@@ -14,7 +14,7 @@ export function addCompletion(program: Command, ctx: CliContext): void {
     'completion',
     'Print completions for a shell',
     'source <(kp completion bash)',
-    'kp completion zsh > "${fpath[1]}/_kp"',
+    'kp completion zsh > ~/.zfunc/_kp',
     'kp completion fish > ~/.config/fish/completions/kp.fish',
   )
     .argument('<shell>', 'bash, zsh or fish')
@@ -70,7 +70,7 @@ complete -o default -F _kp kp`;
 
 function zsh(tree: readonly CompletionNode[]): string {
   return `#compdef kp
-# kp completions for zsh: kp completion zsh > "\${fpath[1]}/_kp"
+# kp completions for zsh: kp completion zsh > ~/.zfunc/_kp, with that directory in fpath
 _kp() {
   local at=kp word i
   for ((i = 2; i < CURRENT; i++)); do

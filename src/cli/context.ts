@@ -18,8 +18,8 @@ export interface CliContext {
   err(line: string): void;
   /** Null when nobody can be asked: stdin is not a terminal. */
   readonly terminal: Terminal | null;
-  /** Whether progress may be drawn on stderr. */
-  readonly showsProgress: boolean;
+  /** Writes over the current line of stderr; null when stderr is not a terminal. */
+  readonly draw: ((text: string) => void) | null;
   /** All that is left in a file descriptor, read once, as lines. */
   linesOf(fd: number): Promise<string[]>;
   request(request: HttpRequest): Promise<HttpResponse>;
@@ -58,17 +58,18 @@ const PROGRESS_AFTER_MS = 1000;
 
 /** Waits for the work; when it takes more than a second and stderr is a terminal, says meanwhile what is going on. */
 export async function withProgress<T>(ctx: CliContext, label: string, work: Promise<T>): Promise<T> {
-  if (!ctx.showsProgress || ctx.json) return work;
+  const { draw } = ctx;
+  if (!draw || ctx.json) return work;
   const started = Date.now();
   let drawn = false;
   const timer = setInterval(() => {
     drawn = true;
-    process.stderr.write(`\r${label} … ${Math.round((Date.now() - started) / 1000)} s`);
+    draw(`${label} … ${Math.round((Date.now() - started) / 1000)} s`);
   }, PROGRESS_AFTER_MS);
   try {
     return await work;
   } finally {
     clearInterval(timer);
-    if (drawn) process.stderr.write('\r\x1b[K');
+    if (drawn) draw('');
   }
 }

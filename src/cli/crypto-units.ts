@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Unit } from './api.js';
+import type { Unit } from './api-shapes.js';
 import { type CliContext, notice, printResult, usage } from './context.js';
 import { KnownUnits } from './known-units.js';
 import { type CommonOptions, leaf, toUuid } from './options.js';

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { KeysteadError } from '../shared/errors.js';
-import { Api, type Instance, type Unit } from './api.js';
+import { Api } from './api.js';
+import type { Instance, Unit } from './api-shapes.js';
 import { type CliContext, CommandFailure, notice, printResult, usage, withProgress } from './context.js';
 import { type CommonOptions, group, leaf, type SignedOptions, signed } from './options.js';
 import { commandLine, shellWord } from './shell.js';
@@ -12,7 +13,7 @@ const ACTIVE_PATIENCE_MS = 10 * 60_000;
 const ACTIVE_POLL_MS = 500;
 
 export function addInstance(program: Command, ctx: CliContext): void {
-  const instance = group(program, 'instance', 'Create, list, show and delete instances');
+  const instance = group(program, 'instance', 'Create, list, show and delete instances', 'kp instance list');
 
   leaf(
     instance,

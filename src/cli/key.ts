@@ -16,7 +16,7 @@ const KEY = '6e0aead3-9d44-4c92-a4c4-f7a1ab415420';
 const AAD = 'additional data, comma separated, which unwrapping must repeat';
 
 export function addKey(program: Command, ctx: CliContext): void {
-  const key = group(program, 'key', 'Create root keys, and wrap and unwrap with them');
+  const key = group(program, 'key', 'Create root keys, and wrap and unwrap with them', 'kp key create payments-root');
 
   leaf(key, 'create', 'Create a root key in the crypto units', 'kp key create payments-root')
     .argument('<name>', 'name of the key, 2 to 90 characters')

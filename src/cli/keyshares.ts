@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { KEYSHARE_PASSPHRASE } from '../admins/passphrase.js';
+import type { MadeSet } from '../master-key/ceremony-request.js';
+import { spell } from '../shared/check-value.js';
 import type { Secret } from '../shared/secret.js';
 import { jsonArgument } from './auth.js';
 import { type CliContext, notice, usage } from './context.js';
@@ -12,6 +14,7 @@ export interface Keyshare {
   readonly passphrase: Secret;
 }
 
+export const KEYSHARES_ABOUT = `keyshare files: '["FILE#PASSPHRASE",…]', or @FILE`;
 const EXAMPLE = `--keyshare-files '["share1.ks#env:SHARE1","share2.ks#env:SHARE2"]'`;
 const List = z.array(z.string().min(1)).min(1).max(255);
 
@@ -72,3 +75,14 @@ export async function readKeyshares(
 export function keyshareArgument(references: readonly FileReference[]): string {
   return JSON.stringify(references.map(printable));
 }
+
+/** The lines about a set of keyshare files that was just made. */
+export function describeSet(made: MadeSet): string[] {
+  return [
+    `Master key ${made.name}: ${made.t} of these ${made.n} keyshares make it. Check value ${spellHex(made.mkvp)}`,
+    ...made.files.map((file, index) => `  ${index + 1}  ${file}`),
+  ];
+}
+
+/** A check value in hex, in groups of four, as people read it aloud. */
+export const spellHex = (hex: string) => spell(Buffer.from(hex, 'hex'));

@@ -27,7 +27,7 @@ export function buildProgram(ctx: CliContext): Command {
     .addHelpText('after', ENVIRONMENT);
   addInstance(program, ctx);
   addCryptoUnits(program, ctx);
-  const cryptoUnit = group(program, 'crypto-unit', 'Administer crypto units');
+  const cryptoUnit = group(program, 'crypto-unit', 'Administer crypto units', 'kp crypto-unit users');
   addCryptoUnit(cryptoUnit, ctx);
   addSigKey(cryptoUnit, ctx);
   addClaim(cryptoUnit, ctx);
@@ -56,11 +56,12 @@ Examples:
 
 /** Parses, runs, prints what went wrong. Returns the exit code (shared/errors.ts, EXIT_CODE). */
 export async function run(ctx: CliContext): Promise<number> {
+  const program = buildProgram(ctx);
   try {
-    await buildProgram(ctx).parseAsync([...ctx.argv], { from: 'user' });
+    await program.parseAsync([...ctx.argv], { from: 'user' });
     return 0;
   } catch (thrown) {
-    return explain(ctx, thrown);
+    return explain(ctx, program, thrown);
   }
 }
 
@@ -79,7 +80,7 @@ function realContext(): CliContext {
     out: (line) => void stdout.write(`${line}\n`),
     err: (line) => void stderr.write(`${line}\n`),
     terminal: openTerminal(stdin, stderr),
-    showsProgress: stderr.isTTY === true,
+    draw: stderr.isTTY ? (text) => void stderr.write(`\r\x1b[K${text}`) : null,
     linesOf,
     request: (request) => send(request, env['KP_CA_FILE'] || undefined),
     now: () => new Date(),
@@ -113,26 +114,36 @@ function quiet(command: Command): void {
   for (const child of command.commands) quiet(child);
 }
 
-function explain(ctx: CliContext, thrown: unknown): number {
+function explain(ctx: CliContext, program: Command, thrown: unknown): number {
   if (thrown instanceof Interrupted) return INTERRUPTED;
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return 0;
     if (thrown.code === 'commander.help') return EXIT_CODE.USAGE;
-    return fail(ctx, 'USAGE', thrown.message.replace(/^error: /, ''), `${pathOf(ctx)} --help`);
+    return fail(ctx, 'USAGE', thrown.message.replace(/^error: /, ''), `${pathOf(program, ctx.argv)} --help`);
   }
-  if (thrown instanceof CommandFailure) return fail(ctx, thrown.code, thrown.message, thrown.next);
-  if (thrown instanceof KeysteadError) return fail(ctx, thrown.code, thrown.message, undefined);
+  if (thrown instanceof CommandFailure)
+    return fail(ctx, thrown.code, thrown.message, thrown.next ?? helpFor(ctx, program, thrown.code));
+  if (thrown instanceof KeysteadError)
+    return fail(ctx, thrown.code, thrown.message, helpFor(ctx, program, thrown.code));
   return fail(ctx, 'INTERNAL', `kp met something unexpected: ${messageOf(thrown)}`, undefined);
 }
 
-/** The command words that were typed, up to the first option: never a value, which may be secret. */
-function pathOf({ argv }: CliContext): string {
-  const words: string[] = [];
+/** A usage error without a better idea points at the help. */
+function helpFor({ argv }: CliContext, program: Command, code: ErrorCode): string | undefined {
+  return code === 'USAGE' ? `${pathOf(program, argv)} --help` : undefined;
+}
+
+/** The command that the words name, as far as they do. */
+function pathOf(program: Command, argv: readonly string[]): string {
+  let command = program;
   for (const word of argv) {
-    if (!/^[a-z][a-z-]*$/.test(word)) break;
-    words.push(word);
+    const child = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (!child) break;
+    command = child;
   }
-  return ['kp', ...words].join(' ');
+  const names: string[] = [];
+  for (let at: Command | null = command; at; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
 }
 
 function fail(ctx: CliContext, code: ErrorCode, message: string, next: string | undefined): number {

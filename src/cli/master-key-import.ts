@@ -4,8 +4,14 @@ import type { SetFacts } from '../master-key/ceremony-request.js';
 import { fromBase64 } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { type CliContext, CommandFailure, withProgress } from './context.js';
-import { assertDistinct, type Keyshare, keyshareArgument, parseKeyshares, readKeyshares } from './keyshares.js';
-import { spellHex } from './master-key.js';
+import {
+  assertDistinct,
+  type Keyshare,
+  keyshareArgument,
+  parseKeyshares,
+  readKeyshares,
+  spellHex,
+} from './keyshares.js';
 import type { SignedOptions } from './options.js';
 import { PassphraseReader } from './passphrase.js';
 import { type Executed, execute } from './signed-operation.js';
@@ -100,12 +106,13 @@ async function carryIn(
   if (importers.done.length === 0) return { ...importers, failed: [] };
   const units = importers.done.map(({ receipt }) => ({ id: receipt.unit, ...importerOf(receipt) }));
   const job = { job: 'import' as const, instance: api.instanceId, shares, units };
-  const { units: blobs, ...args } = await withProgress(ctx, 'Encrypting the master key to the units', runCeremony(job));
+  const made = await withProgress(ctx, 'Encrypting the master key to the units', runCeremony(job));
+  const { mkId, setId, name, algorithm, t, n, mkvp, createdAt, check } = made;
   const ready = importers.done.map((done) => done.ready);
-  return execute(ctx, api, ready, 'mk.import', (ids) => ({
-    ...args,
-    units: Object.fromEntries(Object.entries(blobs).filter(([id]) => ids.includes(id))),
-  }));
+  return execute(ctx, api, ready, 'mk.import', (ids) => {
+    const units = Object.fromEntries(Object.entries(made.units).filter(([id]) => ids.includes(id)));
+    return { mkId, setId, name, algorithm, t, n, mkvp, createdAt, check, units };
+  });
 }
 
 /** The one-time key in a receipt that was verified against the signed mk.importer command. */

@@ -2,8 +2,16 @@ import type { Command } from 'commander';
 import { runCeremony } from '../master-key/ceremony-process.js';
 import type { Verification } from '../master-key/ceremony-request.js';
 import { type CliContext, CommandFailure, printResult, withProgress } from './context.js';
-import { assertDistinct, assertNewFiles, judgeCounts, parseKeyshares, readKeyshares } from './keyshares.js';
-import { describeSet, KEYSHARES_ABOUT, spellHex } from './master-key.js';
+import {
+  assertDistinct,
+  assertNewFiles,
+  describeSet,
+  judgeCounts,
+  KEYSHARES_ABOUT,
+  parseKeyshares,
+  readKeyshares,
+  spellHex,
+} from './keyshares.js';
 import { leaf, toNumber } from './options.js';
 import { PassphraseReader } from './passphrase.js';
 import { table } from './table.js';

@@ -3,26 +3,30 @@ import { MasterKeyName } from '../admins/command-args.js';
 import { runCeremony } from '../master-key/ceremony-process.js';
 import type { MadeSet } from '../master-key/ceremony-request.js';
 import { fromBase64 } from '../shared/bytes.js';
-import { spell } from '../shared/check-value.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { readUnits } from './auth.js';
 import { type CliContext, notice, printResult, usage, withProgress } from './context.js';
-import { assertNewFiles, judgeCounts, keyshareArgument, parseKeyshares, readKeyshares } from './keyshares.js';
-import { KnownUnits } from './known-units.js';
+import {
+  assertNewFiles,
+  describeSet,
+  judgeCounts,
+  KEYSHARES_ABOUT,
+  keyshareArgument,
+  parseKeyshares,
+  readKeyshares,
+  spellHex,
+} from './keyshares.js';
 import { importMasterKey } from './master-key-import.js';
 import { addOffline } from './master-key-offline.js';
-import { type CommonOptions, leaf, type SignedOptions, signed, toNumber } from './options.js';
+import { group, leaf, type SignedOptions, signed, toNumber } from './options.js';
 import { type Outcome, report } from './outcome.js';
 import { PassphraseReader } from './passphrase.js';
+import { assertAllRead, type Reading, type ReadingOptions, readingJson, readRecords } from './readings.js';
 import { execute } from './signed-operation.js';
 import { beginSigning, type Signing } from './signing.js';
 import { table } from './table.js';
-import { openInstance, pickUnits } from './target.js';
-import { readUnit } from './unit-key.js';
 
 const SHARES = `'["share1.ks#env:SHARE1","share2.ks#env:SHARE2","share3.ks#env:SHARE3"]'`;
 const AUTH = `--auth '[{"ADMIN":"admin.key#env:ADMIN_PASS"}]'`;
-export const KEYSHARES_ABOUT = `keyshare files: '["FILE#PASSPHRASE",…]', or @FILE`;
 
 export interface GenerateOptions extends SignedOptions {
   readonly keyshareFiles: string;
@@ -32,10 +36,8 @@ export interface GenerateOptions extends SignedOptions {
 }
 
 export function addMasterKey(cryptoUnit: Command, ctx: CliContext): void {
-  const masterKey = cryptoUnit
-    .command('master-key')
-    .alias('mk')
-    .description('Make, import, list and check the master key');
+  const about = 'Make, import, list and check the master key';
+  const masterKey = group(cryptoUnit, 'master-key', about, 'kp crypto-unit mk list').alias('mk');
 
   signed(
     leaf(
@@ -142,53 +144,37 @@ function printMade(ctx: CliContext, made: MadeSet, unitId: string): void {
   );
 }
 
-/** The lines about a set of keyshare files that was just made. */
-export function describeSet(made: MadeSet): string[] {
-  return [
-    `Master key ${made.name}: ${made.t} of these ${made.n} keyshares make it. Check value ${spellHex(made.mkvp)}`,
-    ...made.files.map((file, index) => `  ${index + 1}  ${file}`),
-  ];
-}
-
-export const spellHex = (hex: string) => spell(Buffer.from(hex, 'hex'));
-
 function addList(command: Command, ctx: CliContext): void {
   command
     .option('--cu <json>', `only these crypto units: '[{"CryptoUnitId":"ID"}]', or @FILE`)
-    .action((options: CommonOptions & { cu?: string }) => list(ctx, options));
+    .action((options: ReadingOptions) => list(ctx, options));
 }
 
-async function list(ctx: CliContext, options: CommonOptions & { cu?: string }): Promise<void> {
-  const only = options.cu === undefined ? null : (await readUnits(options.cu)).map(({ id }) => id);
-  const api = await openInstance(ctx, options);
-  const known = new KnownUnits(ctx);
-  const units = [];
-  for (const unit of pickUnits(await api.units(), only)) {
-    if (unit.state === 'reserved') {
-      units.push({ unit: unit.id, state: unit.state, receiptKeyKnown: false, masterKey: null });
-      continue;
-    }
-    const { record, pinned } = await readUnit(ctx, api, unit, known);
-    units.push({ unit: unit.id, state: unit.state, receiptKeyKnown: pinned, masterKey: record.masterKey });
-  }
-  printResult(ctx, units, () =>
-    table(
-      ['CryptoUnit', 'Slot', 'Name', 'Len', 'Algo', 'Type', 'k', 'n', 'GenerationDate', 'KeyCheckValue'],
-      units.map(({ unit, masterKey: mk }) =>
-        mk
-          ? [unit, '3', mk.name, '32', 'AES', 'SHARE', String(mk.t), String(mk.n), mk.createdAt, spellHex(mk.mkvp)]
-          : [unit, '-'],
-      ),
-    ),
-  );
-  const values = new Set(units.flatMap(({ masterKey }) => (masterKey ? [masterKey.mkvp] : [])));
-  if (values.size > 1) {
+async function list(ctx: CliContext, options: ReadingOptions): Promise<void> {
+  const readings = await readRecords(ctx, options);
+  const units = readings.map((reading) => ({ ...readingJson(reading), masterKey: reading.record?.masterKey ?? null }));
+  printResult(ctx, units, () => masterKeyTable(readings));
+  const held = readings.flatMap(({ record }) => record?.masterKey?.mkvp ?? []);
+  if (new Set(held).size > 1) {
     throw new KeysteadError(
       'MASTER_KEY_MISMATCH',
       "the crypto units hold different master keys; zeroize those with the wrong one ('kp crypto-unit zeroize --id ID'), claim them again and import the right one",
     );
   }
-  const without = units.filter(({ masterKey }) => !masterKey).length;
-  if (values.size === 1 && without > 0)
-    notice(ctx, `${without} of ${units.length} crypto units hold no master key yet: kp crypto-unit mk import`);
+  assertAllRead(readings);
+  const without = readings.length - held.length;
+  if (held.length === 0 || without === 0) return;
+  notice(ctx, `${without} of ${readings.length} crypto units hold no master key yet: kp crypto-unit mk import`);
+}
+
+/** IBM's native columns after the unit's id; slot 3 is where IBM's own import puts a master key. */
+function masterKeyTable(readings: readonly Reading[]): string {
+  return table(
+    ['CryptoUnit', 'Slot', 'Name', 'Len', 'Algo', 'Type', 'k', 'n', 'GenerationDate', 'KeyCheckValue'],
+    readings.map(({ unit, record }) => {
+      const mk = record?.masterKey;
+      if (!mk) return [unit, '-'];
+      return [unit, '3', mk.name, '32', 'AES', 'SHARE', String(mk.t), String(mk.n), mk.createdAt, spellHex(mk.mkvp)];
+    }),
+  );
 }

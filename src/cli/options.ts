@@ -27,13 +27,18 @@ export function leaf(parent: Command, name: string, summary: string, ...examples
     .description(summary)
     .addOption(new Option('-i, --instance-id <id>', 'the instance; else KP_INSTANCE_ID, else the only one there is'))
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
-    .addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${AFTER}`);
+    .addHelpText('after', `${examplesOf(examples)}\n${AFTER}`);
 }
 
 /** A command that only groups others; alone it prints its help as a usage error. */
-export function group(parent: Command, name: string, summary: string): Command {
-  return parent.command(name).description(summary);
+export function group(parent: Command, name: string, summary: string, example: string): Command {
+  return parent
+    .command(name)
+    .description(summary)
+    .addHelpText('after', examplesOf([example]));
 }
+
+const examplesOf = (examples: readonly string[]) => `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`;
 
 /** Adds --auth, --cu and --unit-key. */
 export function signed(command: Command): Command {
@@ -89,14 +94,14 @@ export function splitList(text: string): string[] {
 
 /** An id in lower case; commander turns the refusal into a usage error. */
 export function toUuid(text: string): string {
-  if (!UUID.test(text)) throw new InvalidArgumentError('an id looks like 6e0aead3-9d44-4c92-a4c4-f7a1ab415420.');
+  if (!UUID.test(text)) throw new InvalidArgumentError('An id looks like 6e0aead3-9d44-4c92-a4c4-f7a1ab415420.');
   return text.toLowerCase();
 }
 
 /** 64 hex digits in lower case; colons and blanks, as people copy them, are allowed. */
 export function toFingerprint(text: string): string {
   const digits = text.replace(/[:\s-]/g, '').toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(digits)) throw new InvalidArgumentError('a fingerprint has 64 hex digits.');
+  if (!/^[0-9a-f]{64}$/.test(digits)) throw new InvalidArgumentError('A fingerprint has 64 hex digits.');
   return digits;
 }
 
@@ -104,12 +109,12 @@ export function toFingerprint(text: string): string {
 export function toNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
-    throw new InvalidArgumentError(`it must be a whole number from ${least} to ${most}.`);
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
   };
 }
 
 /** Standard base64 of at least one byte. */
 export function toBase64(text: string): string {
   if (text !== '' && Buffer.from(text, 'base64').toString('base64') === text) return text;
-  throw new InvalidArgumentError("it must be base64 (try: printf %s 'text' | base64 -w0).");
+  throw new InvalidArgumentError("It must be base64 (try: printf %s 'text' | base64 -w0).");
 }

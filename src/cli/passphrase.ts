@@ -145,7 +145,7 @@ export class PassphraseReader {
     this.#warned = true;
     notice(
       this.ctx,
-      'Warning: a passphrase on the command line can be seen in the process list and in the shell history; better: #env:VAR, #file:PATH, #fd:N, #stdin, or leave it out to be asked.',
+      'Warning: a passphrase on the command line can be seen in the process list and in the shell history; better in its place: env:VAR, file:PATH, fd:N, stdin, or let kp ask for it.',
     );
   }
 }

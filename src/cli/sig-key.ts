@@ -19,7 +19,12 @@ interface GenerateOptions {
 
 export function addSigKey(cryptoUnit: Command, ctx: CliContext): void {
   const generate = leaf(
-    group(cryptoUnit, 'sig-key', 'Make the signature key of an administrator'),
+    group(
+      cryptoUnit,
+      'sig-key',
+      'Make the signature key of an administrator',
+      'kp crypto-unit sig-key generate --file admin.key --passphrase -',
+    ),
     'generate',
     'Make a signature key file; nothing is contacted',
     'kp crypto-unit sig-key generate --file admin.key --passphrase - --algo RSA-2048',

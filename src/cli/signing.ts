@@ -38,7 +38,7 @@ const NEEDED = 'this command needs the signature of an administrator: give --aut
 export async function beginSigning(ctx: CliContext, request: SigningRequest): Promise<Signing> {
   const { options, only } = request;
   const authority = await readAuthority(options, request.needed ?? NEEDED);
-  const opener = new SignerOpener(ctx, request.passphrases ?? new PassphraseReader(ctx));
+  const opener = new SignerOpener(request.passphrases ?? new PassphraseReader(ctx));
   const signersFor = await openSigners(opener, authority);
   const api = await openInstance(ctx, options);
   const ids = only ?? authority.units?.map(({ id }) => id) ?? null;

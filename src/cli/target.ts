@@ -1,5 +1,6 @@
 import { KeysteadError } from '../shared/errors.js';
-import { Api, type Instance, type Unit } from './api.js';
+import { Api } from './api.js';
+import type { Instance, Unit } from './api-shapes.js';
 import { type CliContext, CommandFailure, usage } from './context.js';
 import type { CommonOptions } from './options.js';
 

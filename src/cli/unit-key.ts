@@ -4,7 +4,8 @@ import { type Receipt, readReceipt } from '../admins/receipt.js';
 import { fromBase64, sha256 } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import type { FactsAnswer, RecordFacts } from '../unit-agent/protocol.js';
-import type { Api, Unit } from './api.js';
+import type { Api } from './api.js';
+import type { Unit } from './api-shapes.js';
 import { type CliContext, CommandFailure, notice } from './context.js';
 import type { KnownUnits } from './known-units.js';
 

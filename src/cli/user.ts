@@ -2,17 +2,15 @@ import type { Command } from 'commander';
 import { UserName } from '../admins/command-args.js';
 import { readAdminKey } from '../admins/public-key.js';
 import { needs } from '../shared/errors.js';
-import { readUnits } from './auth.js';
+import type { RecordFacts } from '../unit-agent/protocol.js';
 import { printableCredential, readCredential } from './claim.js';
 import { type CliContext, notice, printResult, usage } from './context.js';
-import { KnownUnits } from './known-units.js';
-import { type CommonOptions, fileOption, group, leaf, oneFile, type SignedOptions, signed } from './options.js';
+import { fileOption, group, leaf, oneFile, type SignedOptions, signed } from './options.js';
+import { assertAllRead, type ReadingOptions, readingJson, readRecords } from './readings.js';
 import { execute } from './signed-operation.js';
 import { printExecuted } from './signed-report.js';
 import { beginSigning } from './signing.js';
 import { table } from './table.js';
-import { openInstance, pickUnits } from './target.js';
-import { readUnit } from './unit-key.js';
 
 const EXAMPLE_AUTH = `--auth '[{"ADMIN":"admin.key#env:ADMIN_PASS"}]'`;
 
@@ -24,7 +22,12 @@ interface AddOptions extends SignedOptions {
 }
 
 export function addUser(cryptoUnit: Command, ctx: CliContext): void {
-  const user = group(cryptoUnit, 'user', 'Add and remove users of the crypto units');
+  const user = group(
+    cryptoUnit,
+    'user',
+    'Add and remove users of the crypto units',
+    `kp crypto-unit user add --type kmsCryptoUser ${EXAMPLE_AUTH}`,
+  );
   const add = signed(
     leaf(
       user,
@@ -58,7 +61,7 @@ export function addUser(cryptoUnit: Command, ctx: CliContext): void {
     'kp crypto-unit users',
   )
     .option('--cu <json>', `only these crypto units: '[{"CryptoUnitId":"ID"}]', or @FILE`)
-    .action((options: CommonOptions & { cu?: string }) => list(ctx, options));
+    .action((options: ReadingOptions) => list(ctx, options));
 }
 
 async function addOne(ctx: CliContext, options: AddOptions): Promise<void> {
@@ -111,34 +114,32 @@ async function removeOne(ctx: CliContext, options: SignedOptions & { user: strin
 }
 
 /** IBM's native columns, and the fingerprint that tells one key from another. */
-const COLUMNS = ['Name', 'Permission', 'Mechanism', 'Attributes', 'Fingerprint'];
-const ADMIN = { type: 'admin', permission: '22000000', attributes: 'Z[0]' };
-const KMS_USER = { type: 'kmsCryptoUser', permission: '00000002', attributes: 'I[0]' };
+const HEADINGS = ['Name', 'Permission', 'Mechanism', 'Attributes', 'Fingerprint'];
+const COLUMNS = ['name', 'permission', 'mechanism', 'attributes', 'fingerprint'] as const;
+const ADMIN = { type: 'admin', permission: '22000000', mechanism: 'RSA sign', attributes: 'Z[0]' };
+const KMS_USER = { type: 'kmsCryptoUser', permission: '00000002', mechanism: 'RSA sign', attributes: 'I[0]' };
 
-async function list(ctx: CliContext, options: CommonOptions & { cu?: string }): Promise<void> {
-  const only = options.cu === undefined ? null : (await readUnits(options.cu)).map(({ id }) => id);
-  const api = await openInstance(ctx, options);
-  const known = new KnownUnits(ctx);
-  const units = [];
-  for (const unit of pickUnits(await api.units(), only)) {
-    if (unit.state === 'reserved') {
-      notice(ctx, `CryptoUnit ${unit.id} is reserved: nobody has claimed it, so it has no users.`);
-      units.push({ unit: unit.id, receiptKeyKnown: false, users: [] });
-      continue;
-    }
-    const { record, pinned } = await readUnit(ctx, api, unit, known);
-    const users = [
-      ...record.admins.map(({ name, kid }) => ({ name, ...ADMIN, fingerprint: kid })),
-      ...(record.kmsUser ? [{ name: record.kmsUser.name, ...KMS_USER, fingerprint: record.kmsUser.kid }] : []),
-    ];
-    units.push({ unit: unit.id, receiptKeyKnown: pinned, users });
-  }
+async function list(ctx: CliContext, options: ReadingOptions): Promise<void> {
+  const readings = await readRecords(ctx, options);
+  const units = readings.map((reading) => ({ ...readingJson(reading), users: usersIn(reading.record) }));
   printResult(ctx, units, () =>
-    units
-      .map(({ unit, users }) => {
-        const rows = users.map((one) => [one.name, one.permission, 'RSA sign', one.attributes, one.fingerprint]);
-        return `CryptoUnit ${unit}\n${table(COLUMNS, rows)}`;
+    readings
+      .map(({ unit, record }) => {
+        const rows = usersIn(record).map((one) => COLUMNS.map((column) => one[column]));
+        return `CryptoUnit ${unit}\n${table(HEADINGS, rows)}`;
       })
       .join('\n\n'),
   );
+  for (const { unit, state } of readings) {
+    if (state === 'reserved') notice(ctx, `CryptoUnit ${unit} is reserved: nobody has claimed it, so it has no users.`);
+  }
+  assertAllRead(readings);
+}
+
+function usersIn(record: RecordFacts | null) {
+  if (!record) return [];
+  return [
+    ...record.admins.map(({ name, kid }) => ({ name, ...ADMIN, fingerprint: kid })),
+    ...(record.kmsUser ? [{ name: record.kmsUser.name, ...KMS_USER, fingerprint: record.kmsUser.kid }] : []),
+  ];
 }

@@ -3,18 +3,18 @@ import type { Logger } from 'pino';
 import { Config } from './config.js';
 import { LOG } from './log.js';
 
-/** Gives every module the Config and the logger (`@Inject(LOG)`). */
 @Module({})
-export class ConfigModule {
-  static with(config: Config, log: Logger): DynamicModule {
-    return {
-      module: ConfigModule,
-      global: true,
-      providers: [
-        { provide: Config, useValue: config },
-        { provide: LOG, useValue: log },
-      ],
-      exports: [Config, LOG],
-    };
-  }
+class ConfigModule {}
+
+/** Gives every module the Config and the logger (`@Inject(LOG)`). */
+export function configModule(config: Config, log: Logger): DynamicModule {
+  return {
+    module: ConfigModule,
+    global: true,
+    providers: [
+      { provide: Config, useValue: config },
+      { provide: LOG, useValue: log },
+    ],
+    exports: [Config, LOG],
+  };
 }

@@ -15,13 +15,23 @@ const ENVIRONMENT = z.object({
     .min(1)
     .default('127.0.0.1')
     .describe('Address to listen on; any other than loopback needs TLS or KEYSTEAD_ALLOW_PLAINTEXT=1'),
-  KEYSTEAD_PORT: z.coerce.number().int().min(0).max(MAX_PORT).default(8080).describe('TCP port to listen on; 0 takes a free one'),
+  KEYSTEAD_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(MAX_PORT)
+    .default(8080)
+    .describe('TCP port to listen on; 0 takes a free one'),
   KEYSTEAD_TLS_CERT_FILE: file.describe('PEM file with the certificate chain of the HTTPS listener'),
   KEYSTEAD_TLS_KEY_FILE: file.describe('PEM file with the private key of the HTTPS listener'),
   KEYSTEAD_ALLOW_PLAINTEXT: z
     .enum(['0', '1'])
     .default('0')
     .describe('1 allows HTTP without TLS beyond loopback, for a TLS proxy in front'),
+  KEYSTEAD_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Endpoint that clients are told to use; unset: the address listened on'),
   KEYSTEAD_DATA_DIR: z
     .string()
     .min(1)
@@ -51,7 +61,9 @@ const ENVIRONMENT = z.object({
     .describe("IBM's claim with a bare public key; unset: on, but off in the production profile"),
   KEYSTEAD_SOFTHSM_MODULE: file.describe('Path of libsofthsm2; unset: the places where systems install it'),
   KEYSTEAD_UNITS_FILE: file.describe('JSON file that lists prepared tokens; when set, units come from there only'),
-  KEYSTEAD_SEAL_KEY_FILE: file.describe('File with the key that seals token PINs; unset: one made in the data directory'),
+  KEYSTEAD_SEAL_KEY_FILE: file.describe(
+    'File with the key that seals token PINs; unset: one made in the data directory',
+  ),
   KEYSTEAD_CALL_DEADLINE_MS: milliseconds(100, 600_000)
     .default(5000)
     .describe('How long one call to a unit may take before its agent is restarted'),
@@ -78,6 +90,8 @@ export class Config {
   readonly host!: string;
   readonly port!: number;
   readonly tls!: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Where clients find the server; no slash at its end. */
+  readonly publicUrl!: string;
   /** Absolute. */
   readonly dataDir!: string;
   /** undefined: the embedded PostgreSQL. */
@@ -98,7 +112,7 @@ export class Config {
 }
 
 /** Reads the environment. An empty value counts as unset. Throws CONFIG_INVALID with a sentence that names the variable. */
-export function loadConfig(env: NodeJS.ProcessEnv): Config {
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = ENVIRONMENT.safeParse(given);
   if (!parsed.success) {
@@ -115,6 +129,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     host: e.KEYSTEAD_HOST,
     port: e.KEYSTEAD_PORT,
     tls: tlsOf(e),
+    publicUrl: (e.KEYSTEAD_PUBLIC_URL ?? urlOf(e)).replace(/\/+$/, ''),
     dataDir,
     databaseUrl: e.KEYSTEAD_DATABASE_URL,
     runtimeDir,
@@ -133,7 +148,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 }
 
 /** Names that begin with KEYSTEAD_ and mean nothing: most likely a typing error, worth a warning. */
-export function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+export function unknownVariables(env: NodeJS.ProcessEnv = process.env): string[] {
   return Object.keys(env).filter((name) => name.startsWith('KEYSTEAD_') && !Object.hasOwn(ENVIRONMENT.shape, name));
 }
 
@@ -168,4 +183,9 @@ function assertProfile(e: Environment): void {
 function tlsOf(e: Environment): Config['tls'] {
   if (e.KEYSTEAD_TLS_CERT_FILE === undefined || e.KEYSTEAD_TLS_KEY_FILE === undefined) return undefined;
   return { certFile: resolve(e.KEYSTEAD_TLS_CERT_FILE), keyFile: resolve(e.KEYSTEAD_TLS_KEY_FILE) };
+}
+
+function urlOf(e: Environment): string {
+  const host = isIPv6(e.KEYSTEAD_HOST) ? `[${e.KEYSTEAD_HOST}]` : e.KEYSTEAD_HOST;
+  return `${tlsOf(e) === undefined ? 'http' : 'https'}://${host}:${e.KEYSTEAD_PORT}`;
 }

@@ -3,15 +3,10 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Logger } from 'pino';
 import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
-import { Config } from '../config/config.js';
 import { LOG } from '../config/log.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import type { DatabaseTarget } from './database-target.js';
 import { MIGRATIONS } from './migrations.js';
-
-/** Where the database is: a URL, or what pg calls a host (an address, or the directory of a Unix socket). */
-export type DatabaseTarget =
-  | { readonly url: string }
-  | { readonly host: string; readonly port: number; readonly username: string; readonly password: string; readonly database: string };
 
 const POOL_SIZE = 20;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -25,31 +20,27 @@ const MIGRATION_LOCK = 0x6b736d; // 'ksm'
 const MIGRATION_WAIT_MS = 300_000;
 const MIGRATION_POLL_MS = 100;
 
+@Module({})
+class DatabaseModule {}
+
 /**
  * One DataSource for the server. Entities come from the feature modules (`TypeOrmModule.forFeature`); the schema comes
  * from migrations only, run at start under an advisory lock, so several servers may start at once.
  */
-@Module({})
-export class DatabaseModule {
-  static at(target: DatabaseTarget): DynamicModule {
-    return {
-      module: DatabaseModule,
-      imports: [
-        TypeOrmModule.forRootAsync({
-          inject: [Config, LOG],
-          useFactory: (_config: Config, log: Logger) => ({
-            ...dataSourceOptions(target, log),
-            autoLoadEntities: true,
-            retryAttempts: 0, // the embedded database is up by now, and a remote one that is not must be said at once
-          }),
-          dataSourceFactory: async (options) => {
-            needs(options, 'INTERNAL', 'the data source has no options');
-            return openDatabase(options);
-          },
-        }),
-      ],
-    };
-  }
+export function databaseModule(target: DatabaseTarget): DynamicModule {
+  const connection = TypeOrmModule.forRootAsync({
+    inject: [LOG],
+    useFactory: (log: Logger) => ({
+      ...dataSourceOptions(target, log),
+      autoLoadEntities: true,
+      retryAttempts: 0, // the embedded database is up by now, and a remote one that is not must be said at once
+    }),
+    dataSourceFactory: async (options) => {
+      needs(options, 'INTERNAL', 'the data source has no options');
+      return openDatabase(options);
+    },
+  });
+  return { module: DatabaseModule, imports: [connection] };
 }
 
 export function dataSourceOptions(target: DatabaseTarget, log: Pick<Logger, 'warn'>): DataSourceOptions {
@@ -100,7 +91,9 @@ async function migrate(db: DataSource): Promise<void> {
 async function takeMigrationLock(tx: EntityManager): Promise<void> {
   const deadline = Date.now() + MIGRATION_WAIT_MS;
   for (;;) {
-    const [answer] = await tx.query<{ taken: boolean }[]>('SELECT pg_try_advisory_xact_lock($1) AS "taken"', [MIGRATION_LOCK]);
+    const [answer] = await tx.query<{ taken: boolean }[]>('SELECT pg_try_advisory_xact_lock($1) AS "taken"', [
+      MIGRATION_LOCK,
+    ]);
     if (answer?.taken) return;
     needs(
       Date.now() < deadline,

@@ -30,7 +30,8 @@ export function prepareCluster(postgresDir: string): Cluster {
   makeLinks(found);
   const user = choosePostgresUser(join(found.native, 'bin', 'postgres'), postgresDir);
   const place = settle(postgresDir, user);
-  const binaries = user.kind !== 'other' || canRun(user, join(found.native, 'bin', 'postgres')) ? found : copyBinaries(found, place);
+  const binaries =
+    user.kind !== 'other' || canRun(user, join(found.native, 'bin', 'postgres')) ? found : copyBinaries(found, place);
   const data = dataOf(place);
   if (!existsSync(data)) initialise(postgresDir, place, binaries, user);
   const major = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();

@@ -45,7 +45,10 @@ export function canReach(user: PostgresUser, directory: string): boolean {
 }
 
 /** Program, arguments and spawn options that run a command as the user. */
-export function asUser(user: PostgresUser, command: readonly string[]): [string, string[], { uid?: number; gid?: number }] {
+export function asUser(
+  user: PostgresUser,
+  command: readonly string[],
+): [string, string[], { uid?: number; gid?: number }] {
   const [program, ...args] = user.kind === 'namespace' ? [...user.prefix, ...command] : command;
   if (program === undefined) throw new KeysteadError('INTERNAL', 'a command has at least a program');
   return [program, args, user.kind === 'other' ? { uid: user.uid, gid: user.gid } : {}];

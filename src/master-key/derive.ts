@@ -9,8 +9,8 @@ const MIX_LABEL = 'keystead/mk-generate/v1';
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
 
 /** HKDF with SHA-256 (RFC 5869): `length` bytes. */
-export function hkdf(material: Secret, salt: Buffer, info: string, length: number): Secret {
-  return new Secret(Buffer.from(hkdfSync('sha256', material.bytes, salt, Buffer.from(info), length)));
+export function hkdf(material: Secret, salt: Buffer, info: string | Buffer, length: number): Secret {
+  return new Secret(Buffer.from(hkdfSync('sha256', material.bytes, salt, info, length)));
 }
 
 /**

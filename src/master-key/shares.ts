@@ -22,7 +22,7 @@ import { decode, interpolate, positionOf, SHARE_BYTES } from './second-decoder.j
 export const SCHEME = 'sss-gf256-11d/v1';
 export const MAX_SHARES = 255;
 const SUBSETS = 1000;
-const SUBSET_POINTS = 20_000;
+const SUBSET_POINTS = 8_000;
 const SHARE_TAG = 0x08;
 const PLAIN_BYTES = 8;
 
@@ -97,7 +97,11 @@ function assertShareOf(key: Secret, share: Buffer, index: number): void {
   needs(formed, 'INTERNAL', `share ${index} does not have the form of scheme ${SCHEME}`);
   let plain = 0;
   for (const [at, byte] of key.bytes.entries()) if (share[positionOf(at)] === byte) plain += 1;
-  needs(plain < PLAIN_BYTES, 'INTERNAL', `share ${index} shows bytes of the master key; try again`);
+  needs(
+    plain < PLAIN_BYTES,
+    'INTERNAL',
+    `share ${index} shows bytes of the master key: the random numbers of the split failed`,
+  );
 }
 
 /** All subsets of t out of n when they are few, else random ones: 1000, or fewer when t is large and each takes long. */

@@ -101,9 +101,9 @@ export function ckrClass(thrown: unknown): CkrClass | undefined {
 
 /**
  * What is told to the rest of Keystead: `doing` says what was tried and what to do about it. A KeysteadError stays as it
- * is. `fallback` is the code for an error that is not of PKCS#11.
+ * is. `fallback` is the code for an error that is not of PKCS#11: a mistake of ours, unless told otherwise.
  */
-export function toKeysteadError(cause: unknown, doing: string, fallback: ErrorCode = 'UNIT_FAULT'): KeysteadError {
+export function toKeysteadError(cause: unknown, doing: string, fallback: ErrorCode = 'INTERNAL'): KeysteadError {
   if (cause instanceof KeysteadError) return cause;
   const found = ckrClass(cause);
   return new KeysteadError(found ? CODE[found] : fallback, `${doing} (${messageOf(cause)})`, { cause });

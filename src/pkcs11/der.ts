@@ -33,15 +33,15 @@ export function derElement(bytes: Buffer): DerElement {
 
 const EXPLICIT_VERSION = 0xa0;
 
-/** The DER of the subject name of an X.509 certificate (RFC 5280 section 4.1): what CKA_SUBJECT holds. */
-export function subjectOf(certificate: Buffer): Buffer {
+/** The parts of an X.509 certificate that PKCS#11 stores beside it, each as whole DER (RFC 5280 section 4.1). */
+export function certificateNames(certificate: Buffer): { serialNumber: Buffer; issuer: Buffer; subject: Buffer } {
   const tbs = derElements(derElement(certificate).value)[0];
   if (!tbs) throw notDer();
-  const fields = derElements(tbs.value);
-  // version (optional), serialNumber, signature, issuer, validity, subject
-  const subject = fields[fields[0]?.tag === EXPLICIT_VERSION ? 5 : 4];
-  if (!subject) throw notDer();
-  return subject.whole;
+  const all = derElements(tbs.value);
+  const fields = all[0]?.tag === EXPLICIT_VERSION ? all.slice(1) : all;
+  const [serialNumber, , issuer, , subject] = fields; // between them: signature algorithm, validity
+  if (!serialNumber || !issuer || !subject) throw notDer();
+  return { serialNumber: serialNumber.whole, issuer: issuer.whole, subject: subject.whole };
 }
 
 function notDer(): KeysteadError {

@@ -37,6 +37,7 @@ export function findAll({ lib, handle }: Session, template: Template): Handle[] 
 export function findOne(session: Session, objectClass: number, id: Buffer): Handle | undefined {
   const found = findAll(session, [
     { type: pkcs11js.CKA_TOKEN, value: true },
+    { type: pkcs11js.CKA_PRIVATE, value: true }, // a public one can be written into SoftHSM's files without a PIN
     { type: pkcs11js.CKA_CLASS, value: objectClass },
     { type: pkcs11js.CKA_ID, value: id },
   ]);

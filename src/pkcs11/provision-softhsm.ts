@@ -8,6 +8,7 @@ import { toKeysteadError } from './ckr.js';
 import { Library } from './library.js';
 import { MECHANISMS } from './mechanisms.js';
 import { fsync, fsyncTokens, replaceFile, tokenDirectories, tokensDirectory } from './softhsm-store.js';
+import { unpadded } from './token.js';
 
 export interface SoftHsmUnit {
   /** Absolute path of the unit's directory, which exists. */
@@ -69,9 +70,21 @@ function makeToken(lib: PKCS11, label: string, pin: Secret): string {
     throw new KeysteadError('CONFIG_INVALID', 'SOFTHSM2_CONF names a directory with other tokens');
   // SoftHSM wraps the token's own key under the SO PIN as well as the user's: random, and forgotten here
   const soPin = randomBytes(24).toString('base64url');
-  lib.C_InitToken(slot, soPin, label);
+  lib.C_InitToken(slot, soPin, padded(label));
   setUserPin(lib, slot, soPin, pin);
-  return lib.C_GetTokenInfo(slot).serialNumber.trim();
+  return unpadded(lib.C_GetTokenInfo(slot).serialNumber);
+}
+
+const LABEL_BYTES = 32;
+
+function padded(label: string): string {
+  const length = Buffer.byteLength(label);
+  needs(
+    length > 0 && length <= LABEL_BYTES,
+    'BAD_REQUEST',
+    `a token label has 1 to ${LABEL_BYTES} bytes, not ${length}`,
+  );
+  return label + ' '.repeat(LABEL_BYTES - length);
 }
 
 function setUserPin(lib: PKCS11, slot: Handle, soPin: string, pin: Secret): void {

@@ -11,19 +11,18 @@ import type { Token } from './token.js';
  * Token.info and of `onToken`, never concluded from a successful encryption.
  */
 export class ResidentKeys {
-  readonly #copies = new Map<string, Handle>();
-  #copyable = true;
+  readonly #handles = new Map<string, { readonly handle: Handle; readonly copied: boolean }>();
 
   constructor(private readonly token: Token) {}
 
   /** A handle for the secret key of this id, good until `forget`. Throws like `onToken`. */
   of(id: Buffer): Handle {
     const name = id.toString('hex');
-    const known = this.#copies.get(name);
-    if (known) return known;
-    const handle = this.#copy(this.onToken(id));
-    this.#copies.set(name, handle);
-    return handle;
+    const known = this.#handles.get(name);
+    if (known) return known.handle;
+    const resident = this.#copy(this.onToken(id));
+    this.#handles.set(name, resident);
+    return resident.handle;
   }
 
   /** The key on the token itself, found now. TOKEN_LOST when the token is gone, UNIT_FAULT when only the key is. */
@@ -38,22 +37,19 @@ export class ResidentKeys {
 
   /** Drops every copy, so that the next use finds its key on the token again. */
   forget(): void {
-    if (this.#copyable) {
-      for (const handle of this.#copies.values()) this.token.discard(handle);
-    }
-    this.#copies.clear();
+    for (const { handle, copied } of this.#handles.values()) if (copied) this.token.discard(handle);
+    this.#handles.clear();
   }
 
-  #copy(key: Handle): Handle {
-    if (!this.#copyable) return key;
+  #copy(key: Handle): { handle: Handle; copied: boolean } {
     try {
-      return this.token.make('copying a key to the session', ({ lib, handle }) =>
-        lib.C_CopyObject(handle, key, SESSION_COPY),
+      const handle = this.token.make('copying a key to the session', (guard) =>
+        guard.lib.C_CopyObject(guard.handle, key, SESSION_COPY),
       );
+      return { handle, copied: true };
     } catch (cause) {
       if (ckrClass(cause) !== 'unsuitable') throw cause;
-      this.#copyable = false; // this module cannot copy: its token objects serve, more slowly
-      return key;
+      return { handle: key, copied: false }; // a module that cannot copy: the key on the token serves, more slowly
     }
   }
 }

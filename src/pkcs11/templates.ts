@@ -1,11 +1,14 @@
 import pkcs11js, { type Attribute, type Template } from 'pkcs11js';
+import { certificateNames } from './der.js';
 import { AES_256_BYTES, RSA_IMPORTER_BITS } from './mechanisms.js';
 
 /**
  * Every object Keystead makes, one template per role. Each states every attribute: a module's default for a usage is "on",
  * and a key that may both wrap and decrypt gives away whatever it wraps (Clulow 2003). All objects are private: SoftHSM
- * keeps public ones unencrypted, editable without a PIN. Nothing is ever changed by C_SetAttributeValue.
- * CKA_COPYABLE is left alone: the keys in daily use are copied to session objects, which no longer touch the disk.
+ * keeps public ones unencrypted, editable without a PIN.
+ * CKA_MODIFIABLE is false but for the keys in daily use, unit-mac, mk-wrap and mk-mac: these are copied to session objects,
+ * which no longer touch the disk, and SoftHSM refuses to copy what it may not modify. It stands last, because SoftHSM
+ * refuses whatever follows it in an unwrap template. Nobody calls C_SetAttributeValue.
  */
 const SECRET_USES = {
   encrypt: pkcs11js.CKA_ENCRYPT,
@@ -34,56 +37,56 @@ const PUBLIC_USES = {
   wrap: pkcs11js.CKA_WRAP,
   derive: pkcs11js.CKA_DERIVE,
 } as const;
+type PublicUse = keyof typeof PUBLIC_USES;
 
 interface Shape {
   readonly label: string;
   readonly id: Buffer;
   readonly onToken: boolean;
+  /** One of the keys that are copied to session objects. */
+  readonly copied?: boolean;
 }
 
-const ONLY: (allowed: readonly string[], uses: Record<string, number>) => Attribute[] = (allowed, uses) =>
-  Object.entries(uses).map(([use, type]) => ({ type, value: allowed.includes(use) }));
+function only(allowed: readonly string[], uses: Record<string, number>): Attribute[] {
+  return Object.entries(uses).map(([use, type]) => ({ type, value: allowed.includes(use) }));
+}
 
-function storage(objectClass: number, shape: Shape): Attribute[] {
+function object(objectClass: number, shape: Shape, ...more: Attribute[]): Template {
   return [
     { type: pkcs11js.CKA_CLASS, value: objectClass },
     { type: pkcs11js.CKA_TOKEN, value: shape.onToken },
     { type: pkcs11js.CKA_PRIVATE, value: true },
-    { type: pkcs11js.CKA_MODIFIABLE, value: false },
     { type: pkcs11js.CKA_LABEL, value: shape.label },
+    ...more,
+    { type: pkcs11js.CKA_MODIFIABLE, value: shape.copied ?? false },
   ];
 }
 
-function secret(keyType: number, uses: readonly SecretUse[], shape: Shape, extractable = false): Attribute[] {
-  return [
-    ...storage(pkcs11js.CKO_SECRET_KEY, shape),
+function key(objectClass: number, keyType: number, shape: Shape, ...more: Attribute[]): Template {
+  const named = [
     { type: pkcs11js.CKA_KEY_TYPE, value: keyType },
     { type: pkcs11js.CKA_ID, value: shape.id },
+  ];
+  return object(objectClass, shape, ...named, ...more);
+}
+
+function hidden(extractable = false): Attribute[] {
+  return [
     { type: pkcs11js.CKA_SENSITIVE, value: true },
     { type: pkcs11js.CKA_EXTRACTABLE, value: extractable },
-    ...ONLY(uses, SECRET_USES),
   ];
 }
 
-function privateHalf(keyType: number, uses: readonly PrivateUse[], shape: Shape): Attribute[] {
-  return [
-    ...storage(pkcs11js.CKO_PRIVATE_KEY, shape),
-    { type: pkcs11js.CKA_KEY_TYPE, value: keyType },
-    { type: pkcs11js.CKA_ID, value: shape.id },
-    { type: pkcs11js.CKA_SENSITIVE, value: true },
-    { type: pkcs11js.CKA_EXTRACTABLE, value: false },
-    ...ONLY(uses, PRIVATE_USES),
-  ];
+function secret(keyType: number, uses: readonly SecretUse[], shape: Shape, ...more: Attribute[]): Template {
+  return key(pkcs11js.CKO_SECRET_KEY, keyType, shape, ...hidden(), ...only(uses, SECRET_USES), ...more);
 }
 
-/** The public half is read out, never used in the token. */
-function publicHalf(keyType: number, shape: Shape): Attribute[] {
-  return [
-    ...storage(pkcs11js.CKO_PUBLIC_KEY, shape),
-    { type: pkcs11js.CKA_KEY_TYPE, value: keyType },
-    { type: pkcs11js.CKA_ID, value: shape.id },
-    ...ONLY([], PUBLIC_USES),
-  ];
+function privateHalf(keyType: number, uses: readonly PrivateUse[], shape: Shape): Template {
+  return key(pkcs11js.CKO_PRIVATE_KEY, keyType, shape, ...hidden(), ...only(uses, PRIVATE_USES));
+}
+
+function publicHalf(keyType: number, uses: readonly PublicUse[], shape: Shape, ...more: Attribute[]): Template {
+  return key(pkcs11js.CKO_PUBLIC_KEY, keyType, shape, ...only(uses, PUBLIC_USES), ...more);
 }
 
 export interface PairTemplates {
@@ -98,18 +101,19 @@ export function valueLength(bytes: number): Attribute {
 
 /** HMAC key of the unit record: made in the token at claim, never leaves it. */
 export function unitMac(id: Buffer): Template {
-  const shape = { label: 'unit-mac', id, onToken: true };
-  return [...secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], shape), valueLength(AES_256_BYTES)];
+  const shape = { label: 'unit-mac', id, onToken: true, copied: true };
+  return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], shape, valueLength(AES_256_BYTES));
 }
 
 /** DER of the object identifier of P-256, prime256v1 1.2.840.10045.3.1.7 (RFC 5480 section 2.1.1.1). */
 export const P256_PARAMETERS = Buffer.from('06082a8648ce3d030107', 'hex');
 
 /** ECDSA P-256 pair that signs receipts: made in the token at claim. */
-export function receiptKeyPair(id: Buffer): PairTemplates {
-  const shape = { label: 'receipt-key', id, onToken: true };
+export function receiptKeyPair(id: Buffer, onToken = true): PairTemplates {
+  const shape = { label: 'receipt-key', id, onToken };
   return {
-    publicKey: [...publicHalf(pkcs11js.CKK_EC, shape), { type: pkcs11js.CKA_EC_PARAMS, value: P256_PARAMETERS }],
+    // it verifies nothing here, but NSS makes no EC pair that may not
+    publicKey: publicHalf(pkcs11js.CKK_EC, ['verify'], shape, { type: pkcs11js.CKA_EC_PARAMS, value: P256_PARAMETERS }),
     privateKey: privateHalf(pkcs11js.CKK_EC, ['sign'], shape),
   };
 }
@@ -118,29 +122,38 @@ export function receiptKeyPair(id: Buffer): PairTemplates {
 export function importerPair(id: Buffer): PairTemplates {
   const shape = { label: 'importer', id, onToken: false };
   return {
-    publicKey: [
-      ...publicHalf(pkcs11js.CKK_RSA, shape),
+    publicKey: publicHalf(
+      pkcs11js.CKK_RSA,
+      [],
+      shape,
       { type: pkcs11js.CKA_MODULUS_BITS, value: RSA_IMPORTER_BITS },
       { type: pkcs11js.CKA_PUBLIC_EXPONENT, value: Buffer.from([1, 0, 1]) },
-    ],
+    ),
     privateKey: privateHalf(pkcs11js.CKK_RSA, ['unwrap'], shape),
   };
 }
 
 /** The half of the master key that wraps root keys. It can never decrypt, or root keys could be read out through it. */
 export function mkWrap(id: Buffer): Template {
-  return secret(pkcs11js.CKK_AES, ['wrap', 'unwrap'], { label: 'mk-wrap', id, onToken: true });
+  return secret(pkcs11js.CKK_AES, ['wrap', 'unwrap'], { label: 'mk-wrap', id, onToken: true, copied: true });
 }
 
 /** The half of the master key that authenticates key rows. */
 export function mkMac(id: Buffer): Template {
-  return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], { label: 'mk-mac', id, onToken: true });
+  return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], { label: 'mk-mac', id, onToken: true, copied: true });
 }
 
 /** A root key as it is born: extractable for the one wrap under mk-wrap that follows, and no use of its own. */
 export function rootKeyToGenerate(): Template {
   const shape = { label: 'root-key', id: Buffer.alloc(0), onToken: false };
-  return [...secret(pkcs11js.CKK_AES, [], shape, true), valueLength(AES_256_BYTES)];
+  return key(
+    pkcs11js.CKO_SECRET_KEY,
+    pkcs11js.CKK_AES,
+    shape,
+    ...hidden(true),
+    ...only([], SECRET_USES),
+    valueLength(AES_256_BYTES),
+  );
 }
 
 /** A root key as it is used: unwrapped from its blob, encrypts and decrypts, never leaves. */
@@ -155,35 +168,52 @@ export function checkKey(): Template {
   return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], shape);
 }
 
+/** Probing only (probe.ts): mk-wrap as a session object. */
+export function probeKek(): Template {
+  return secret(pkcs11js.CKK_AES, ['wrap', 'unwrap'], { label: 'probe', id: Buffer.alloc(0), onToken: false });
+}
+
+/** Probing only: a key with a known value, which can therefore be extractable. */
+export function probeExtractable(): Template {
+  const shape = { label: 'probe', id: Buffer.alloc(0), onToken: false };
+  return key(pkcs11js.CKO_SECRET_KEY, pkcs11js.CKK_AES, shape, ...hidden(true), ...only([], SECRET_USES));
+}
+
 /** What copies a token key to a session object: everything else stays as it is. */
 export const SESSION_COPY: Template = [{ type: pkcs11js.CKA_TOKEN, value: false }];
 
 /** A data object. PKCS#11 gives it no CKA_ID, so the id goes into CKA_OBJECT_ID. */
 export function data(label: string, id: Buffer, value: Buffer): Template {
-  return [
-    ...storage(pkcs11js.CKO_DATA, { label, id, onToken: true }),
+  return object(
+    pkcs11js.CKO_DATA,
+    { label, id, onToken: true },
     { type: pkcs11js.CKA_APPLICATION, value: 'keystead' },
     { type: pkcs11js.CKA_OBJECT_ID, value: id },
     { type: pkcs11js.CKA_VALUE, value },
-  ];
+  );
 }
 
 /** Finds the data objects of a label. */
 export function dataLabelled(label: string): Template {
   return [
     { type: pkcs11js.CKA_TOKEN, value: true },
+    { type: pkcs11js.CKA_PRIVATE, value: true }, // a public one can be written into SoftHSM's files without a PIN
     { type: pkcs11js.CKA_CLASS, value: pkcs11js.CKO_DATA },
     { type: pkcs11js.CKA_LABEL, value: label },
   ];
 }
 
-/** An X.509 certificate; `subject` is the DER of its subject name. */
-export function certificate(label: string, id: Buffer, der: Buffer, subject: Buffer): Template {
-  return [
-    ...storage(pkcs11js.CKO_CERTIFICATE, { label, id, onToken: true }),
+/** An X.509 certificate, with the names that PKCS#11 wants beside it. */
+export function certificate(label: string, id: Buffer, der: Buffer): Template {
+  const { serialNumber, issuer, subject } = certificateNames(der);
+  return object(
+    pkcs11js.CKO_CERTIFICATE,
+    { label, id, onToken: true },
     { type: pkcs11js.CKA_CERTIFICATE_TYPE, value: pkcs11js.CKC_X_509 },
     { type: pkcs11js.CKA_ID, value: id },
+    { type: pkcs11js.CKA_SERIAL_NUMBER, value: serialNumber },
+    { type: pkcs11js.CKA_ISSUER, value: issuer },
     { type: pkcs11js.CKA_SUBJECT, value: subject },
     { type: pkcs11js.CKA_VALUE, value: der },
-  ];
+  );
 }

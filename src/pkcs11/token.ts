@@ -202,13 +202,18 @@ function login(guard: Session, info: TokenInfo, { pin, onLogin }: OpenToken): vo
 function readInfo(library: Library, slot: Handle): TokenInfo {
   const info = library.native.C_GetTokenInfo(slot);
   return {
-    serial: info.serialNumber.trim(),
-    label: info.label.trim(),
-    model: info.model.trim(),
-    manufacturer: info.manufacturerID.trim(),
+    serial: unpadded(info.serialNumber),
+    label: unpadded(info.label),
+    model: unpadded(info.model),
+    manufacturer: unpadded(info.manufacturerID),
     firmware: `${info.firmwareVersion.major}.${info.firmwareVersion.minor}`,
     userPinProblem: pinProblem(info.flags),
   };
+}
+
+/** PKCS#11 pads its texts with blanks; tokens that other tools made may hold zero bytes. */
+export function unpadded(text: string): string {
+  return text.replaceAll('\0', ' ').trim();
 }
 
 function pinProblem(flags: number): TokenInfo['userPinProblem'] {

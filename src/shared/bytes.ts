@@ -14,7 +14,8 @@ export function equalBytes(a: Buffer, b: Buffer): boolean {
 /** Strict base64url without padding (RFC 4648 section 5): one text per byte string. Throws BAD_REQUEST naming `what`. */
 export function fromBase64url(text: string, what: string): Buffer {
   const bytes = Buffer.from(text, 'base64url');
-  if (bytes.toString('base64url') !== text) throw new KeysteadError('BAD_REQUEST', `${what} is not base64url (RFC 4648)`);
+  if (bytes.toString('base64url') !== text)
+    throw new KeysteadError('BAD_REQUEST', `${what} is not base64url (RFC 4648)`);
   return bytes;
 }
 

@@ -28,5 +28,11 @@ export function checkInput(mkvp: Buffer): Buffer {
 
 /** A check value as people read it aloud: groups of four hex digits. */
 export function spell(value: Buffer): string {
-  return value.toString('hex').toUpperCase().match(/.{1,4}/g)?.join('-') ?? '';
+  return (
+    value
+      .toString('hex')
+      .toUpperCase()
+      .match(/.{1,4}/g)
+      ?.join('-') ?? ''
+  );
 }

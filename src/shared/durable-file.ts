@@ -28,7 +28,11 @@ export function writeDurably(path: string, data: Buffer | string, mode = 0o600):
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   const unfinished = `${path}.new`;
   rmSync(unfinished, { force: true });
-  const fd = openSync(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode);
+  const fd = openSync(
+    unfinished,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    mode,
+  );
   try {
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     fchmodSync(fd, mode);

@@ -47,7 +47,8 @@ export type SignedOp = (typeof SIGNED_OPS)[number];
 
 const NEXT: Record<UnitState, string> = {
   reserved: "claim it first: 'kp crypto-unit claim --credential FILE'",
-  claimed: "import a master key and add the kmsCryptoUser: 'kp crypto-unit mk import', 'kp crypto-unit user add --type kmsCryptoUser'",
+  claimed:
+    "import a master key and add the kmsCryptoUser: 'kp crypto-unit mk import', 'kp crypto-unit user add --type kmsCryptoUser'",
   initialized: "add the kmsCryptoUser: 'kp crypto-unit user add --type kmsCryptoUser'",
   'kms-authorized': "import the master key: 'kp crypto-unit mk import'",
   'kms-initialized': "to start again, zeroize it: 'kp crypto-unit zeroize --id ID'",

@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { readAdminKey } from '../admins/public-key.js';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { inShape, UserName } from '../admins/command-args.js';
+import { readAdminKey } from '../admins/public-key.js';
 import { sha256 } from '../shared/bytes.js';
-import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { messageOf, needs } from '../shared/errors.js';
 import { assertAllowed } from '../shared/unit-state.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
@@ -18,9 +19,7 @@ const ClaimBody = z.strictObject({ plan: z.uuid(), instance: z.string(), certifi
  * signs; so it is allowed only while the unit is reserved. The same administrator again changes nothing and gets a receipt.
  */
 export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
-  const asked = ClaimBody.safeParse(body);
-  if (!asked.success) throw new KeysteadError('BAD_REQUEST', `a claim is {plan, instance, certificate}: ${asked.error.message}`);
-  const { plan, instance, certificate } = asked.data;
+  const { plan, instance, certificate } = inShape(ClaimBody, body, 'the claim', 'BAD_REQUEST');
   const mine = unit.dir.config.instance;
   needs(instance === mine, 'COMMAND_TARGET', `this crypto unit is of instance ${mine}; claim it there`);
   const admin = readAdminKey(certificate);
@@ -33,23 +32,32 @@ export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
   try {
     token.generateUnitMac(unitMac);
     const spki = token.generateReceiptKey(receiptKeyId);
-    if (admin.certificate && certificateId) token.createCertificate(ADMIN_CERTIFICATE_LABEL, certificateId, admin.certificate);
+    if (admin.certificate && certificateId)
+      token.createCertificate(ADMIN_CERTIFICATE_LABEL, certificateId, admin.certificate);
     const fresh: Omit<UnitRecord, 'seq' | 'plans'> = {
       v: 1,
       unit: unit.dir.id,
       serial: token.serial,
       instance,
-      epoch: sha256(Buffer.concat([token.random(32), randomBytes(32)])).subarray(0, 16).toString('hex'),
+      epoch: sha256(Buffer.concat([token.random(32), randomBytes(32)]))
+        .subarray(0, 16)
+        .toString('hex'),
       counter: 0,
       threshold: 1,
-      admins: [{ name: 'admin', spki: admin.spki.toString('base64'), certificate: certificateId?.toString('hex') ?? null }],
+      admins: [
+        {
+          name: nameIn(admin.certificate),
+          spki: admin.spki.toString('base64'),
+          certificate: certificateId?.toString('hex') ?? null,
+        },
+      ],
       kmsUser: null,
       mk: null,
       receiptKey: { id: receiptKeyId.toString('hex'), spki: spki.toString('base64') },
       unitMac: unitMac.toString('hex'),
     };
     const receipt = claimReceipt(unit, { ...fresh, seq: 1, plans: [] }, plan);
-    const plans = [{ plan, digest: admin.kid, op: 'claim', counter: 0, receipt }];
+    const plans = [{ plan, digest: admin.kid, op: 'claim' as const, counter: 0, receipt }];
     const claimed = unit.journal().commit({ ...fresh, plans });
     unit.log.info({ event: 'claimed', unit: unit.dir.id, unitKey: kidOf(claimed.receiptKey.spki), admin: admin.kid });
     return { receipt };
@@ -57,6 +65,13 @@ export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
     undo(unit);
     throw cause;
   }
+}
+
+/** The common name in the certificate, which sig-key generate took from the user; 'admin' when there is none. */
+function nameIn(certificate: Buffer | null): string {
+  const subject = certificate ? new X509Certificate(certificate).subject.split('\n') : [];
+  const name = UserName.safeParse(subject.find((part) => part.startsWith('CN='))?.slice(3));
+  return name.success ? name.data : 'admin';
 }
 
 /** What the claim made is named by no record: reading the token again sweeps it, or keeps it if the commit was done. */
@@ -72,7 +87,11 @@ function undo(unit: CryptoUnit): void {
 function claimedAlready(unit: CryptoUnit, record: UnitRecord, plan: string, kid: string): ReceiptAnswer {
   const known = record.plans.find((one) => one.plan === plan);
   if (known) {
-    needs(known.op === 'claim' && known.digest === kid, 'PLAN_REUSED', `plan ${plan} was another command; use a new one`);
+    needs(
+      known.op === 'claim' && known.digest === kid,
+      'PLAN_REUSED',
+      `plan ${plan} was another command; use a new one`,
+    );
     if (known.receipt !== null) return { receipt: known.receipt };
   }
   if (!record.admins.some(({ spki }) => kidOf(spki) === kid)) assertAllowed('claim', stateByRecord(record));

@@ -28,6 +28,8 @@ export class CryptoUnit {
   closeCryptoConnections: () => void = () => undefined;
   /** A call may be under way in the module on another thread: it must not be finalized now. */
   acting = false;
+  /** A zeroize was asked for or begun: nothing is done with the unit until it is finished. */
+  zeroizing: boolean;
   #journal: Journal | undefined;
   #recordLost = false;
 
@@ -36,6 +38,7 @@ export class CryptoUnit {
     sealKeyPath: string,
     readonly log: AgentLog,
   ) {
+    this.zeroizing = zeroizeUnderWay(dir) !== undefined || zeroizeRequested(dir);
     this.keeper = new TokenKeeper(dir, sealKeyPath, log, (token) => this.#read(token));
   }
 
@@ -47,8 +50,14 @@ export class CryptoUnit {
 
   /** At each probe: the token is looked at, and got back if it can be. */
   refresh(): void {
+    this.#endExpiredImporter();
     this.keeper.refresh(!this.acting);
     this.#resume();
+  }
+
+  /** Opens the module anew when it has leaked enough, unless an importer waits, which would be lost. */
+  recycleIfDue(): void {
+    if (!this.acting && !this.pendingImporter) this.keeper.recycleIfDue();
   }
 
   /** Throws why there is no open token. */
@@ -61,10 +70,16 @@ export class CryptoUnit {
   /** The unit record; undefined for a reserved unit. Throws why it may not be used. */
   record(): UnitRecord | undefined {
     const journal = this.journal();
-    if (zeroizeUnderWay(this.dir)) {
+    if (this.zeroizing) {
       throw new KeysteadError('UNIT_FAULT', `unit ${this.dir.id} is being zeroized; ask again in a moment`);
     }
     return journal.record();
+  }
+
+  /** A fresh proof that the token works, with the master key when there is one. Throws TOKEN_LOST, UNIT_FAULT. */
+  canary(): void {
+    const mk = this.zeroizing || this.journal().problem ? undefined : this.record()?.mk;
+    this.keeper.token().canary(mk ? Buffer.from(mk.wrapId, 'hex') : null);
   }
 
   get recordLost(): boolean {
@@ -73,6 +88,7 @@ export class CryptoUnit {
 
   /** After a failed commit: what is on the token decides. */
   reload(): void {
+    this.pendingImporter?.importer.destroy();
     this.#read(this.keeper.token());
   }
 
@@ -87,7 +103,7 @@ export class CryptoUnit {
     this.dropGeneration();
     const journal = new Journal(this.dir, token, this.log);
     this.#recordLost = journal.lost;
-    if (!zeroizeUnderWay(this.dir) && !zeroizeRequested(this.dir)) {
+    if (!this.zeroizing) {
       this.#settle(token, journal);
       journal.sweep();
       const record = journal.problem ? undefined : journal.record();
@@ -111,12 +127,22 @@ export class CryptoUnit {
       if (one.receipt !== null) return one;
       const { plan, digest, counter } = one;
       const said = { plan, nonce: null, digest, op: one.op, outcome: 'refused', error } as const;
-      return { ...one, receipt: signReceipt(token, { ...record, counter }, { ...said, facts: { ...recordFacts(record) } }) };
+      return {
+        ...one,
+        receipt: signReceipt(token, { ...record, counter }, { ...said, facts: { ...recordFacts(record) } }),
+      };
     });
     journal.commit({ ...record, plans });
   }
 
+  #endExpiredImporter(): void {
+    if (!this.pendingImporter || this.pendingImporter.expiresAt.getTime() > Date.now()) return;
+    if (this.keeper.open) this.pendingImporter.importer.destroy();
+    this.pendingImporter = undefined;
+  }
+
   #resume(): void {
+    if (!this.zeroizing) return;
     try {
       resumeZeroize(this);
     } catch (cause) {

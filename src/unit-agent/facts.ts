@@ -1,5 +1,5 @@
-import { stateOf, type UnitState } from '../shared/unit-state.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
+import { stateOf, type UnitState } from '../shared/unit-state.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { masterKeyMatches } from './master-key-proof.js';
 import type { Refusal, UnitFacts } from './protocol.js';
@@ -21,11 +21,11 @@ export function stateByRecord(record: UnitRecord | undefined): UnitState {
  * does not throw for it.
  */
 export function readFacts(unit: CryptoUnit): UnitFacts {
-  const zeroized = lastZeroize(unit.dir);
+  const { serial, epoch, receipt } = lastZeroize(unit.dir) ?? {};
   const base = {
     unit: unit.dir.id,
     at: new Date().toISOString(),
-    zeroized: zeroized ? { epoch: zeroized.epoch, serial: zeroized.serial, receipt: zeroized.receipt } : null,
+    zeroized: receipt && serial && epoch ? { epoch, serial, receipt } : null,
   };
   try {
     return { ...base, ...readToken(unit) };
@@ -53,7 +53,15 @@ function readToken(unit: CryptoUnit): Omit<UnitFacts, 'unit' | 'at' | 'zeroized'
   unit.masterKeyProved = matches === true;
   const key = record?.receiptKey;
   return {
-    token: { present: true, serial, label, model, manufacturer, firmware, problem: problem ? refusalOf(problem) : null },
+    token: {
+      present: true,
+      serial,
+      label,
+      model,
+      manufacturer,
+      firmware,
+      problem: problem ? refusalOf(problem) : null,
+    },
     record: record ? recordFacts(record) : null,
     recordLost: unit.recordLost,
     receiptKey: key ? { spki: key.spki, fingerprint: kidOf(key.spki) } : null,

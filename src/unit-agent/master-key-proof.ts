@@ -19,7 +19,8 @@ export function masterKeyMatches(token: UnitToken, instance: string, mk: Proof):
     const answer = token.checkAnswer(Buffer.from(mk.wrapId, 'hex'), blob, checkInput(expected));
     return equalBytes(answer, Buffer.from(mk.checkAnswer, 'hex'));
   } catch (cause) {
-    if (cause instanceof KeysteadError && (cause.code === 'UNIT_FAULT' || cause.code === 'MASTER_KEY_MISMATCH')) return false;
+    if (cause instanceof KeysteadError && (cause.code === 'UNIT_FAULT' || cause.code === 'MASTER_KEY_MISMATCH'))
+      return false;
     throw cause;
   }
 }

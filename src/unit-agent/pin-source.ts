@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { provisionSoftHsm } from '../pkcs11/provision-softhsm.js';
 import { backupTokenObject } from '../pkcs11/softhsm-store.js';
 import { KeysteadError, needs } from '../shared/errors.js';
@@ -55,7 +55,10 @@ export function sealedPin(dir: UnitDir, sealKeyPath: string): PinSource {
 export function provisionOnce(dir: UnitDir, sealKeyPath: string, log: AgentLog): void {
   if (dir.serial() !== undefined) return;
   if (dir.mark()) {
-    throw new KeysteadError('TOKEN_LOST', `unit ${dir.id} was claimed and its 'serial' file is gone; put its directory back`);
+    throw new KeysteadError(
+      'TOKEN_LOST',
+      `unit ${dir.id} was claimed and its 'serial' file is gone; put its directory back`,
+    );
   }
   const sealKey = SealKey.open(sealKeyPath, true);
   rmSync(dir.at('tokens'), { recursive: true, force: true });

@@ -98,23 +98,7 @@ export interface UnitProbe {
   readonly milliseconds: number;
 }
 
-/** What the token can do, found by known-answer tests at enrolment. Kept as data. */
-export interface Capabilities {
-  readonly module: string;
-  readonly verified: boolean;
-  readonly missing: readonly string[];
-  readonly aesKw: boolean;
-  readonly aesGcm: 'caller-iv' | 'token-iv' | null;
-  readonly hmacSha256: boolean;
-  readonly ecP256Sign: boolean;
-  readonly oaepUnwrap: readonly ('SHA-1' | 'SHA-256')[];
-  /** Mechanism that gives RFC 5649, found by known answer: CKM number, or null. */
-  readonly kwp: number | null;
-  readonly unwrapWithValueLen: boolean;
-  readonly dataObjects: boolean;
-  readonly copyToSession: boolean;
-  readonly refusesWrapOfUnextractable: boolean;
-}
+export type { Capabilities } from '../pkcs11/capabilities.js';
 
 export interface FactsRequest {
   /** base64url, 16 to 64 bytes; with it the answer is also signed by the receipt key, when there is one. */

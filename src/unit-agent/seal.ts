@@ -17,7 +17,10 @@ export class SealKey {
   static open(path: string, make: boolean): SealKey {
     if (make && !isThere(path)) makeSealKey(path);
     if (!isThere(path)) {
-      throw new KeysteadError('CONFIG_INVALID', `the seal key ${path} is gone; put it back: the unit's PIN is sealed to it`);
+      throw new KeysteadError(
+        'CONFIG_INVALID',
+        `the seal key ${path} is gone; put it back: the unit's PIN is sealed to it`,
+      );
     }
     const key = readPrivateFile(path);
     if (key?.length !== SEAL_KEY_BYTES) {
@@ -45,7 +48,8 @@ export class SealKey {
       decipher.setAuthTag(bytes.subarray(-16));
       return new Secret(Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]));
     } catch (cause) {
-      const message = "the seal key does not open this unit's PIN; put back the seal key that was there at provisioning";
+      const message =
+        "the seal key does not open this unit's PIN; put back the seal key that was there at provisioning";
       throw new KeysteadError('CONFIG_INVALID', message, { cause });
     }
   }

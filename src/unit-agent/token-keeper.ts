@@ -94,7 +94,12 @@ export class TokenKeeper {
         cause instanceof KeysteadError ? cause : new KeysteadError('UNIT_FAULT', messageOf(cause), { cause });
       this.#pauseMs = Math.min(Math.max(this.#pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
       this.#notBefore = this.#away() ? 0 : Date.now() + this.#pauseMs;
-      this.log.error({ event: 'token-problem', unit: this.dir.id, code: this.#problem.code, message: this.#problem.message });
+      this.log.error({
+        event: 'token-problem',
+        unit: this.dir.id,
+        code: this.#problem.code,
+        message: this.#problem.message,
+      });
     }
   }
 
@@ -154,7 +159,8 @@ export class TokenKeeper {
       this.#logLogin('end');
     }
     const serial = dir.serial();
-    if (serial === undefined) throw new KeysteadError('TOKEN_LOST', `${dir.at('serial')} is gone; put the directory back`);
+    if (serial === undefined)
+      throw new KeysteadError('TOKEN_LOST', `${dir.at('serial')} is gone; put the directory back`);
     if (restoreTokenObject(dir.path)) this.log.warn({ event: 'token-object-restored', unit: dir.id });
     using pin = sealedPin(dir, this.sealKeyPath).pin();
     const durable = () => fsyncTokens(dir.path);
@@ -166,7 +172,8 @@ export class TokenKeeper {
 
   #openPrepared(): UnitToken {
     const { dir } = this;
-    const { v, id, instance, provider, pinFile, ...wanted } = dir.config;
+    const { module, recordStore, serial, label, parameters } = dir.config;
+    const wanted = { module, recordStore, ...given({ serial, label, parameters }) };
     using pin = pinFromFile(dir).pin();
     const attempts = new PinAttempts(dir, SealKey.open(this.sealKeyPath, true).nameOf(pin));
     attempts.assertAllowed();
@@ -191,4 +198,11 @@ export class TokenKeeper {
   #logLogin(phase: 'begin' | 'end'): void {
     this.log.info({ event: `login-${phase}`, unit: this.dir.id });
   }
+}
+
+/** The properties that are there. */
+function given<T extends Record<string, string | undefined>>(properties: T): { [K in keyof T]?: string } {
+  return Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: string;
+  };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { equalBytes, lengthPrefixed, sha256 } from '../shared/bytes.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { SIGNED_OPS } from '../shared/unit-state.js';
 import { readFields } from './fields.js';
 import type { RecordFacts } from './protocol.js';
 
@@ -29,7 +30,7 @@ const MasterKey = z.strictObject({
 const Plan = z.strictObject({
   plan: z.uuid(),
   digest: hex(32),
-  op: z.string(),
+  op: z.enum([...SIGNED_OPS, 'claim']),
   counter: z.int().min(0),
   /** Null: an intent. The act was begun, and what the record says besides is what it was before. */
   receipt: z.string().nullable(),

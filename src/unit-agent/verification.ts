@@ -45,7 +45,10 @@ function assertTarget({ payload }: ParsedCommand, record: UnitRecord): number {
   const mine = payload.units.filter(({ id }) => id === record.unit);
   const target = mine.length === 1 ? mine[0] : undefined;
   const wrong = (what: string) =>
-    new KeysteadError('COMMAND_TARGET', `the command is not for this crypto unit: ${what}. Sign it for unit ${record.unit}`);
+    new KeysteadError(
+      'COMMAND_TARGET',
+      `the command is not for this crypto unit: ${what}. Sign it for unit ${record.unit}`,
+    );
   if (payload.instance !== record.instance) throw wrong(`it names instance ${payload.instance}`);
   if (!target) throw wrong('it does not name the unit once');
   if (target.serial !== record.serial) throw wrong(`it names a token with serial ${target.serial}`);

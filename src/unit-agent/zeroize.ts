@@ -62,6 +62,7 @@ function begin(
   const objects = keeper.open?.inventory().length ?? 0;
   const { id: unitId, instance } = dir.config;
   const id = randomBytes(16).toString('hex');
+  unit.zeroizing = true;
   beginZeroize(dir, { v: 1, id, unit: unitId, instance, serial, epoch, receiptKey, objects, ...why });
   unit.log.warn({ event: 'zeroize', unit: unitId, by: why.by, serial });
 }
@@ -111,6 +112,7 @@ function drop(unit: CryptoUnit, journal: ZeroizeJournal): void {
     keeper.token().destroy(Buffer.from(journal.receiptKey.id, 'hex'));
   }
   endZeroize(dir);
+  unit.zeroizing = false;
   unit.log.warn({ event: 'zeroized', unit: dir.id, serial: journal.serial });
   keeper.tryOpen();
 }

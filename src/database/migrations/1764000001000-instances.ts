@@ -50,7 +50,9 @@ export class Instances1764000001000 implements MigrationInterface {
         "finishedAt"   timestamptz,
         PRIMARY KEY ("operationId", "unitId")
       )`);
-    await db.query(`CREATE INDEX "operation_units_pending" ON "operation_units" ("outcome") WHERE "outcome" = 'pending'`);
+    await db.query(
+      `CREATE INDEX "operation_units_pending" ON "operation_units" ("outcome") WHERE "outcome" = 'pending'`,
+    );
   }
 
   async down(db: QueryRunner): Promise<void> {

@@ -88,7 +88,7 @@ export class KeysController {
   }
 
   /** Everything else of the API: IBM's 503 while no unit serves, and then a plain word. */
-  @All('*path')
+  @All('*')
   async other(
     @AskedBy() caller: Caller,
     @Headers() headers: Record<string, string>,

@@ -1,0 +1,27 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Caller } from '../access/caller.js';
+
+/** What the guard leaves on the request. */
+export interface WithCaller {
+  caller?: Caller;
+}
+
+const ASKED_BY = Symbol('asked by');
+
+/**
+ * The authenticated caller, as a parameter of a route handler. A route that has it is closed to everybody else; one that
+ * has not cannot ask the gate anything, since the gate wants a caller.
+ */
+export const AskedBy: () => ParameterDecorator = createParamDecorator<void, Caller | undefined>(
+  (_data, context: ExecutionContext) => context.switchToHttp().getRequest<WithCaller>().caller,
+  [
+    (controller, handler) => {
+      if (handler !== undefined) Reflect.defineMetadata(ASKED_BY, true, controller, handler);
+    },
+  ],
+);
+
+/** Whether the route wants a caller. */
+export function wantsCaller(context: ExecutionContext): boolean {
+  return Reflect.hasMetadata(ASKED_BY, context.getClass().prototype, context.getHandler().name);
+}

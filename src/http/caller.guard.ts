@@ -1,0 +1,16 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Authentication } from '../access/authentication.js';
+import { type WithCaller, wantsCaller } from './asked-by.js';
+
+/** Finds out who asks, before anything of the request is looked at, on every route that has an `@AskedBy()`. */
+@Injectable()
+export class CallerGuard implements CanActivate {
+  constructor(private readonly authentication: Authentication) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (!wantsCaller(context)) return true;
+    const request = context.switchToHttp().getRequest<WithCaller & { headers: { authorization?: string } }>();
+    request.caller = await this.authentication.authenticate(request.headers);
+    return true;
+  }
+}

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.js';
+import { KeysteadError } from '../shared/errors.js';
+import { parseStrictJson } from '../shared/strict-json.js';
+import { envelopeOf } from './envelope.js';
+
+const BODY_LIMIT = 1 << 20;
+const MAX_HEADER_BYTES = 128 << 10;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_MS = 65_000; // longer than load balancers keep a connection, so that they close it, not we
+const MAX_PARAM_LENGTH = 512;
+const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
+
+/** The route wants the body as bytes: `@RouteConfig(RAW_BODY)`. */
+export const RAW_BODY = { rawBody: true } as const;
+
+/**
+ * Fastify, as every route relies on it: one parser that reads a body once, at most 1 MiB, as strict JSON whatever its
+ * Content-Type says (clients send all sorts, curl's form type among them); an id for every request; nothing cached.
+ */
+export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
+  const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS };
+  const adapter = new FastifyAdapter({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    genReqId: correlationIdOf,
+    clientErrorHandler: refuseUnreadable,
+    ...(config.tls
+      ? {
+          https: {
+            ...node,
+            cert: readFileSync(config.tls.certFile),
+            key: readFileSync(config.tls.keyFile),
+            minVersion: 'TLSv1.2',
+          },
+        }
+      : { http: node }),
+  });
+  const fastify: FastifyInstance = adapter.getInstance();
+  readBodiesAsJson(fastify);
+  fastify.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'Correlation-Id': request.id,
+      'X-Request-ID': request.id,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    });
+  });
+  return adapter;
+}
+
+function readBodiesAsJson(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const { rawBody } = request.routeOptions.config as { rawBody?: boolean };
+    if (rawBody) return body;
+    return body.length === 0 ? undefined : parseStrictJson(body, 'the body', 'BAD_REQUEST');
+  });
+}
+
+/** The client's own id, if it is one that can be shown anywhere. */
+function correlationIdOf(request: IncomingMessage): string {
+  const given = request.headers['correlation-id'] ?? request.headers['x-request-id'];
+  return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
+}
+
+/** What is not HTTP, or too much of it, never becomes a request: answered on the socket. */
+function refuseUnreadable(cause: NodeJS.ErrnoException, socket: Socket): void {
+  if (cause.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = cause.code === 'HPE_HEADER_OVERFLOW';
+  const message = tooLarge
+    ? 'the headers are larger than 128 KiB'
+    : 'the request cannot be read as HTTP, or came too slowly';
+  const body = JSON.stringify(envelopeOf(new KeysteadError('BAD_REQUEST', message)));
+  const lines = [
+    tooLarge ? 'HTTP/1.1 431 Request Header Fields Too Large' : 'HTTP/1.1 400 Bad Request',
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { inShape } from '../admins/command-args.js';
+import type { Capabilities } from '../pkcs11/capabilities.js';
+import { probeCapabilities } from '../pkcs11/probe.js';
+import { fromBase64url } from '../shared/bytes.js';
+import { KeysteadError, needs } from '../shared/errors.js';
+import { claim } from './claim.js';
+import { obey } from './commands.js';
+import type { CryptoUnit } from './crypto-unit.js';
+import { readFacts } from './facts.js';
+import type { FactsAnswer, Opcode, UnitProbe } from './protocol.js';
+import { signReceipt } from './receipts.js';
+
+const FactsBody = z.strictObject({ nonce: z.string().optional() });
+const CommandBody = z.strictObject({ document: z.string() });
+
+/**
+ * The admin set. Claims and commands go through one queue. Reading does not wait for it: making an importer pair takes
+ * seconds, on another thread, and a probe that waited so long would look like a hung agent.
+ */
+export class AdminOps {
+  #queue: Promise<unknown> = Promise.resolve();
+  #capabilities: Capabilities | undefined;
+
+  constructor(private readonly unit: CryptoUnit) {}
+
+  /** JSON in, JSON out. Throws BAD_REQUEST for an op of another set. */
+  async run(op: Opcode, body: Buffer): Promise<Buffer> {
+    return Buffer.from(JSON.stringify(await this.#answer(op, parse(body))));
+  }
+
+  /** Fulfilled when the queue is empty. */
+  async idle(): Promise<void> {
+    await this.#queue;
+  }
+
+  async #answer(op: Opcode, body: unknown): Promise<object> {
+    switch (op) {
+      case 'probe':
+        return this.#probe();
+      case 'facts':
+        return this.#facts(inShape(FactsBody, body, 'the question for facts', 'BAD_REQUEST').nonce);
+      case 'capabilities':
+        return this.#next(() => this.#able());
+      case 'claim':
+        return this.#next(async () => claim(this.unit, body));
+      case 'command':
+        return this.#next(() => obey(this.unit, inShape(CommandBody, body, 'the command', 'BAD_REQUEST').document));
+      default:
+        throw new KeysteadError('BAD_REQUEST', `${op} is not of the admin set`);
+    }
+  }
+
+  #next<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(async () => {
+      this.unit.acting = true;
+      try {
+        return await act();
+      } finally {
+        this.unit.acting = false;
+      }
+    });
+    this.#queue = turn.catch(() => undefined); // the one who asked hears of it
+    return turn;
+  }
+
+  #probe(): UnitProbe {
+    const start = performance.now();
+    this.unit.refresh();
+    let facts = readFacts(this.unit);
+    if (facts.token.present) {
+      try {
+        this.unit.canary();
+      } catch {
+        this.unit.keeper.suspect(); // the canary is not what is asked for: opening anew is, and its facts
+        this.unit.refresh();
+        facts = readFacts(this.unit);
+      }
+    }
+    return { facts, milliseconds: performance.now() - start };
+  }
+
+  #facts(nonce: string | undefined): FactsAnswer {
+    const facts = readFacts(this.unit);
+    if (nonce === undefined) return { facts, receipt: null };
+    const { length } = fromBase64url(nonce, 'the nonce');
+    needs(length >= 16 && length <= 64, 'BAD_REQUEST', 'the nonce must have 16 to 64 bytes');
+    if (!facts.record) return { facts, receipt: null };
+    const record = this.unit.record();
+    if (!record) return { facts, receipt: null };
+    const said = { plan: null, nonce, digest: null, op: 'facts', outcome: 'ok', error: null } as const;
+    return { facts, receipt: signReceipt(this.unit.keeper.token(), record, { ...said, facts: { ...facts } }) };
+  }
+
+  async #able(): Promise<Capabilities> {
+    const found = this.#capabilities ?? (await probeCapabilities(this.unit.keeper.token()));
+    this.#capabilities = found;
+    return found;
+  }
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw new KeysteadError('BAD_REQUEST', 'the body is not JSON', { cause });
+  }
+}

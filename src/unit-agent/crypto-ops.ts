@@ -1,0 +1,114 @@
+import { constants, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { lengthPrefixed } from '../shared/bytes.js';
+import { KeysteadError, needs } from '../shared/errors.js';
+import { assertAllowed } from '../shared/unit-state.js';
+import type { CryptoUnit } from './crypto-unit.js';
+import { stateByRecord } from './facts.js';
+import { ROW_FIELDS, readFields, rowOf } from './fields.js';
+import { assertUsable, type KeyUse, rowBytes } from './key-row.js';
+import { CHALLENGE_BYTES, kmsUserProof } from './kms-user-proof.js';
+import type { MasterKeyRecord, UnitRecord } from './unit-record.js';
+
+const MOST_RANDOM_BYTES = 4_096;
+
+/** The crypto set on one connection. It serves the enrolled KMS user, who proves on each connection that it is the one. */
+export class CryptoSession {
+  #challenge: Buffer | undefined;
+  /** SPKI of the user that proved itself here; good as long as that user is the enrolled one. */
+  #proved: string | undefined;
+
+  constructor(private readonly unit: CryptoUnit) {}
+
+  /** 32 bytes to sign, once, and the unit's id, as length-prefixed fields. */
+  challenge(): Buffer {
+    this.#challenge = randomBytes(CHALLENGE_BYTES);
+    return lengthPrefixed([this.#challenge, this.unit.dir.id]);
+  }
+
+  /** Takes the signature over the challenge. KMS_USER_REFUSED. */
+  prove(signature: Buffer): Buffer {
+    const challenge = this.#challenge;
+    this.#challenge = undefined;
+    const user = this.unit.record()?.kmsUser;
+    const refusal = 'this is not the enrolled kmsCryptoUser; enrol it: kp crypto-unit user add --type kmsCryptoUser';
+    needs(user && challenge, 'KMS_USER_REFUSED', refusal);
+    const key = createPublicKey({ key: Buffer.from(user.spki, 'base64'), format: 'der', type: 'spki' });
+    const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+    const genuine = verify('sha256', kmsUserProof(this.unit.dir.id, challenge), pss, signature);
+    needs(genuine, 'KMS_USER_REFUSED', refusal);
+    this.#proved = user.spki;
+    return Buffer.alloc(0);
+  }
+
+  get proved(): boolean {
+    return this.#proved !== undefined;
+  }
+
+  random(body: Buffer): Buffer {
+    this.#ready();
+    needs(body.length === 4, 'BAD_REQUEST', 'ask for a number of random bytes, 4 bytes big-endian');
+    const length = body.readUInt32BE();
+    needs(length >= 1 && length <= MOST_RANDOM_BYTES, 'BAD_REQUEST', `ask for 1 to ${MOST_RANDOM_BYTES} random bytes`);
+    return this.unit.keeper.token().random(length);
+  }
+
+  generateRootKey(body: Buffer): Buffer {
+    const { record, mk } = this.#ready();
+    const row = rowOf(readFields(body, ROW_FIELDS));
+    needs(row.instance === record.instance, 'KEY_ROW_INVALID', `this unit is of instance ${record.instance}`);
+    needs(row.state === 'active', 'KEY_STATE', `a new key is active, not ${row.state}`);
+    const token = this.unit.keeper.token();
+    const blob = token.generateRootKey(mk.wrapId);
+    return lengthPrefixed([blob, token.hmac(mk.macId, rowBytes(row, blob))]);
+  }
+
+  encrypt(body: Buffer): Buffer {
+    const { wrapId, blob, aad, data } = this.#withRow('encrypt', body);
+    return this.unit.keeper.token().encrypt(wrapId, blob, data, aad);
+  }
+
+  decrypt(body: Buffer): Buffer {
+    const { wrapId, blob, aad, data } = this.#withRow('decrypt', body);
+    return this.unit.keeper.token().decrypt(wrapId, blob, data, aad);
+  }
+
+  /** MAC and state of the row are checked in the frame that uses its blob. */
+  #withRow(use: KeyUse, body: Buffer): { wrapId: Buffer; blob: Buffer; aad: Buffer; data: Buffer } {
+    const { record, mk } = this.#ready();
+    const fields = readFields(body, ROW_FIELDS + 4);
+    const [blob, mac, aad, data] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
+    const row = rowOf(fields);
+    const computed = this.unit.keeper.token().hmac(mk.macId, rowBytes(row, blob));
+    assertUsable(use, row, { given: mac, computed }, record.instance);
+    return { wrapId: mk.wrapId, blob, aad, data };
+  }
+
+  /** The unit serves: this user is the enrolled one, and the master key is the right one. */
+  #ready(): { record: UnitRecord; mk: { wrapId: Buffer; macId: Buffer } } {
+    const record = this.unit.record();
+    if (!record || record.kmsUser === null || this.#proved !== record.kmsUser.spki) {
+      throw new KeysteadError('KMS_USER_REFUSED', 'this connection did not prove to be the enrolled kmsCryptoUser');
+    }
+    assertAllowed('use-keys', stateByRecord(record));
+    const { mk } = record as { mk: MasterKeyRecord };
+    if (!this.unit.masterKeyProved) {
+      throw new KeysteadError(
+        'MASTER_KEY_MISMATCH',
+        'the master key on the token does not answer as its check values say',
+      );
+    }
+    return { record, mk: idsOf(mk) };
+  }
+}
+
+const ids = new WeakMap<MasterKeyRecord, { wrapId: Buffer; macId: Buffer }>();
+
+/** The ids as bytes, made once per record. */
+function idsOf(mk: MasterKeyRecord): { wrapId: Buffer; macId: Buffer } {
+  let known = ids.get(mk);
+  if (!known) {
+    known = { wrapId: Buffer.from(mk.wrapId, 'hex'), macId: Buffer.from(mk.macId, 'hex') };
+    ids.set(mk, known);
+  }
+  return known;
+}

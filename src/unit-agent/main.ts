@@ -1,0 +1,76 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
+import { softHsmConfPath, writeSoftHsmConf } from '../pkcs11/provision-softhsm.js';
+import { EXIT_CODE, KeysteadError, messageOf } from '../shared/errors.js';
+import { openLog } from './agent-log.js';
+import { type AgentTask, readArguments } from './arguments.js';
+import { CryptoUnit } from './crypto-unit.js';
+import { zeroizeOnHost } from './host-zeroize.js';
+import { AgentServer } from './server.js';
+import { UnitDir } from './unit-dir.js';
+import { lockUnit } from './unit-lock.js';
+
+/** Another agent holds the unit: the supervisor may look for an orphan. */
+const EXIT_UNIT_HELD = 75;
+
+/** The agent of one crypto unit: sole owner of its token, from the lock to C_Finalize. */
+async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void> {
+  const dir = new UnitDir(task.unitDir);
+  process.title = `keystead-agent ${task.unitDir}`;
+  const lock = await lockUnit(dir.path);
+  if (!lock) {
+    process.stderr.write(
+      `another agent holds unit ${dir.id} (${dir.path}); there is one agent per unit: stop that one\n`,
+    );
+    process.exit(EXIT_UNIT_HELD);
+  }
+  dir.write('agent.pid', `${process.pid}\n`);
+  const log = openLog();
+  const unit = openUnit(dir, task.sealKey, log);
+  const server = await AgentServer.listen(unit, task.socket);
+  const stop = stopper(unit, server);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  if (task.lifeLine) {
+    process.stdin.on('close', stop).on('end', stop).on('error', stop).resume();
+  }
+  const { problem } = unit.keeper;
+  log.info({ event: 'ready', unit: dir.id, agent: process.pid, problem: problem?.code ?? null });
+}
+
+/** SoftHSM reads its configuration's path from the environment, which Node's process.env writes through to. */
+function openUnit(dir: UnitDir, sealKey: string, log: ReturnType<typeof openLog>): CryptoUnit {
+  if (dir.config.provider === 'softhsm') {
+    writeSoftHsmConf(dir.path); // again at each start: the directory may have moved
+    process.env['SOFTHSM2_CONF'] = softHsmConfPath(dir.path);
+  }
+  const unit = new CryptoUnit(dir, sealKey, log);
+  unit.start();
+  return unit;
+}
+
+/** Finishes what was begun, C_Finalize, exit 0; once. */
+function stopper(unit: CryptoUnit, server: AgentServer): () => void {
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    await server.drain();
+    await nextTick();
+    unit.keeper.close();
+    unit.dir.remove('agent.pid');
+    unit.log.info({ event: 'stopped', unit: unit.dir.id });
+    process.exit(0);
+  };
+  return () => void stop();
+}
+
+process.umask(0o077);
+process.on('SIGUSR1', () => undefined); // Node's default opens a debugger on a process that holds a PIN
+try {
+  const task = readArguments(process.argv.slice(2));
+  if (task.kind === 'serve') await serve(task);
+  else process.exitCode = await zeroizeOnHost(task, openUnit);
+} catch (cause) {
+  process.stderr.write(`${messageOf(cause)}\n`);
+  process.exit(cause instanceof KeysteadError ? EXIT_CODE[cause.code] : 1);
+}

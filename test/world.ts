@@ -1,0 +1,351 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+/**
+ * A world for a spec: the real server, as built in dist, with real agents on real SoftHSM tokens, and the real `kp`.
+ * It has its own data directory and its own database, on the PostgreSQL of the run or (embedded) one of its own.
+ */
+export interface WorldOptions {
+  readonly embedded?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: specs look into answers of every shape
+  readonly body: any;
+}
+
+export interface ShownUnit {
+  readonly id: string;
+  readonly instanceId: string;
+  readonly state: string;
+  readonly conditions: readonly { type: string; status: string; reason: string; message: string }[];
+}
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const KP = join(ROOT, 'bin', 'kp');
+const SERVER = join(ROOT, 'bin', 'keystead');
+const START_DEADLINE_MS = 40_000;
+
+export class World {
+  readonly dir = mkdtempSync(join(tmpdir(), 'ksw-'));
+  readonly dataDir = join(this.dir, 'data');
+  readonly files = join(this.dir, 'files');
+  url = '';
+  instance = '';
+  #server: ChildProcess | undefined;
+  #log = '';
+  #database: string | undefined;
+  #port = 0;
+
+  private constructor(private readonly options: WorldOptions) {}
+
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const world = new World(options);
+    mkdirSync(world.files, { mode: 0o700 });
+    world.#port = await freePort();
+    world.url = `http://127.0.0.1:${world.#port}`;
+    if (!options.embedded) world.#database = await newDatabase();
+    await world.launch();
+    return world;
+  }
+
+  /** A world in which an instance of so many units exists and is active. */
+  static async withInstance(units: 2 | 3 = 3, options: WorldOptions = {}): Promise<World> {
+    const world = await World.start(options);
+    const made = await world.kp('instance', 'create', 'TEST', '--crypto-units', String(units), '-o', 'json');
+    if (made.code !== 0) throw new Error(`instance create failed: ${made.stderr}\n${world.logTail()}`);
+    world.instance = JSON.parse(made.stdout).id;
+    return world;
+  }
+
+  get serverPid(): number {
+    return this.#server?.pid ?? 0;
+  }
+
+  get apiKey(): string {
+    return readFileSync(join(this.dataDir, 'bootstrap-api-key'), 'utf8').trim();
+  }
+
+  get databaseUrl(): string {
+    return this.#database ?? '';
+  }
+
+  logTail(): string {
+    return this.#log.split('\n').slice(-40).join('\n');
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Starts the server and waits until it answers. */
+  async launch(): Promise<void> {
+    const child = spawn(process.execPath, [SERVER, 'serve'], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#server = child;
+    const keep = (chunk: Buffer) => {
+      this.#log += chunk.toString();
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the server ended at its start:\n${this.logTail()}`);
+        return (await fetch(`${this.url}/startupz`).catch(() => undefined))?.status === 200;
+      },
+      START_DEADLINE_MS,
+      () => `the server did not start:\n${this.logTail()}`,
+    );
+  }
+
+  /** SIGKILL: the server has no last word. */
+  async killServer(): Promise<void> {
+    await ended(this.#server, 'SIGKILL');
+  }
+
+  async stopServer(): Promise<void> {
+    await ended(this.#server, 'SIGTERM');
+  }
+
+  /** Stops the server and removes everything the world made. */
+  async end(): Promise<void> {
+    await this.stopServer();
+    if (this.#database !== undefined) await dropDatabase(this.#database);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Runs `kp` as a user would, in the directory for files; passphrases and targets come from the environment. */
+  kp(...args: string[]): Promise<Ran> {
+    return this.kpWith({}, ...args);
+  }
+
+  kpWith(env: Record<string, string>, ...args: string[]): Promise<Ran> {
+    return run(process.execPath, [KP, ...args], { cwd: this.files, env: { ...this.kpEnv(), ...env } });
+  }
+
+  /** Runs a line as typed into a shell, with `kp` on the path. */
+  shell(line: string): Promise<Ran> {
+    const env = { ...this.kpEnv(), PATH: `${join(ROOT, 'bin')}:${process.env['PATH'] ?? ''}` };
+    return run('sh', ['-c', line], { cwd: this.files, env });
+  }
+
+  kpEnv(): Record<string, string> {
+    return {
+      PATH: process.env['PATH'] ?? '',
+      HOME: this.files,
+      KP_HOME: join(this.dir, 'kp'),
+      KP_TARGET_ADDR: this.url,
+      KP_API_KEY_FILE: join(this.dataDir, 'bootstrap-api-key'),
+      ...(this.instance !== '' && { KP_INSTANCE_ID: this.instance }),
+      ADMIN_PASSPHRASE: 'correct horse battery',
+      SHARE_1: 'seven grey herons',
+      SHARE_2: 'the kettle is on',
+      SHARE_3: 'no ship before noon',
+    };
+  }
+
+  async api(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const answer = await fetch(this.url + path, {
+      method,
+      headers: { authorization: `Bearer ${this.apiKey}`, ...headers },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, headers: answer.headers, text, body: parsed(text) };
+  }
+
+  async units(): Promise<ShownUnit[]> {
+    return (await this.api('GET', '/api/v1/cryptounits', undefined, { 'instance-id': this.instance })).body;
+  }
+
+  async states(): Promise<string[]> {
+    return (await this.units()).map((unit) => unit.state);
+  }
+
+  unitDir(id: string): string {
+    return join(this.dataDir, 'units', id);
+  }
+
+  agentPid(id: string): number {
+    return Number(readFileSync(join(this.unitDir(id), 'agent.pid'), 'utf8'));
+  }
+
+  /** sig-key generate, claim, mk generate, mk import, user add: what leads to kms-initialized. Throws at the first failure. */
+  async initialise(): Promise<void> {
+    for (const step of [this.makeAdmin, this.claim, this.generate, this.importKey, this.addKmsUser]) {
+      const { code, stdout, stderr } = await step.call(this);
+      if (code !== 0) throw new Error(`${step.name} failed (${code}): ${stdout}${stderr}\n${this.logTail()}`);
+    }
+    await until(async () => (await this.states()).every((state) => state === 'kms-initialized'), 10_000);
+    await until(async () => (await this.api('GET', '/readyz')).status === 200, 10_000);
+  }
+
+  readonly auth = '[{"ADMIN":"admin.key#env:ADMIN_PASSPHRASE"}]';
+  readonly shares = '["share-1.key#env:SHARE_1","share-2.key#env:SHARE_2","share-3.key#env:SHARE_3"]';
+
+  makeAdmin(): Promise<Ran> {
+    return this.kp(
+      'crypto-unit',
+      'sig-key',
+      'generate',
+      '--file',
+      'admin.key',
+      '--passphrase',
+      this.kpEnv()['ADMIN_PASSPHRASE'] ?? '',
+      '--algo',
+      'RSA-2048',
+    );
+  }
+
+  claim(): Promise<Ran> {
+    return this.kp('crypto-unit', 'claim', '--credential', 'admin.key');
+  }
+
+  generate(): Promise<Ran> {
+    return this.kp(
+      'crypto-unit',
+      'mk',
+      'generate',
+      '--keyshare-files',
+      this.shares,
+      '--keyshare-minimum',
+      '2',
+      '--algo',
+      'AES-256',
+      '--key-name',
+      'MK',
+      '--auth',
+      this.auth,
+    );
+  }
+
+  importKey(): Promise<Ran> {
+    const two = '["share-1.key#env:SHARE_1","share-3.key#env:SHARE_3"]';
+    return this.kp('crypto-unit', 'mk', 'import', '--keyshare-files', two, '--auth', this.auth);
+  }
+
+  addKmsUser(): Promise<Ran> {
+    return this.kp('crypto-unit', 'user', 'add', '--type', 'kmsCryptoUser', '--auth', this.auth);
+  }
+
+  file(name: string, content: string): string {
+    const path = join(this.files, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  }
+
+  #env(): Record<string, string> {
+    return {
+      PATH: process.env['PATH'] ?? '',
+      HOME: this.files,
+      TMPDIR: tmpdir(),
+      KEYSTEAD_HOST: '127.0.0.1',
+      KEYSTEAD_PORT: String(this.#port),
+      KEYSTEAD_DATA_DIR: this.dataDir,
+      KEYSTEAD_RUNTIME_DIR: join(this.dir, 'run'),
+      KEYSTEAD_PROBE_INTERVAL_MS: '500',
+      ...(this.#database !== undefined && { KEYSTEAD_DATABASE_URL: this.#database }),
+      ...(process.env['KEYSTEAD_SOFTHSM_MODULE'] && {
+        KEYSTEAD_SOFTHSM_MODULE: process.env['KEYSTEAD_SOFTHSM_MODULE'],
+      }),
+      ...this.options.env,
+    };
+  }
+}
+
+/** Polls until the question is answered with true; throws at the deadline. */
+export async function until(
+  ask: () => Promise<boolean>,
+  deadlineMs: number,
+  why: () => string = () => 'it did not become true in time',
+): Promise<void> {
+  const deadline = Date.now() + deadlineMs;
+  while (!(await ask())) {
+    if (Date.now() > deadline) throw new Error(why());
+    await after(25);
+  }
+}
+
+/** Runs a program to its end, with nothing on its standard input. */
+export function run(
+  program: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().on('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await gone;
+}
+
+async function newDatabase(): Promise<string> {
+  const name = `w_${randomBytes(6).toString('hex')}`;
+  await admin(`CREATE DATABASE ${name}`);
+  const url = new URL(process.env['TEST_DATABASE_URL'] ?? '');
+  url.pathname = `/${name}`;
+  return url.toString();
+}
+
+async function dropDatabase(url: string): Promise<void> {
+  await admin(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+}
+
+async function admin(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: process.env['TEST_DATABASE_URL'] });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // not JSON: the spec has the text
+  }
+}
