@@ -14,8 +14,8 @@ import { CommandFailed, Shell } from './shell.mjs';
 import { runScript, SetupError, say } from './terminal.mjs';
 
 const AUTH = `--auth '[{"ADMIN":"admin.key#env:ADMIN_PASSPHRASE"}]'`;
-const ALL_SHARES = `'["share-1.key#env:ALICE", "share-2.key#env:BOB", "share-3.key#env:CAROL"]'`;
-const TWO_SHARES = `'["share-1.key#env:ALICE", "share-3.key#env:CAROL"]'`;
+const ALL_SHARES = `'["alice.share#env:ALICE", "bob.share#env:BOB", "carol.share#env:CAROL"]'`;
+const TWO_SHARES = `'["alice.share#env:ALICE", "carol.share#env:CAROL"]'`;
 
 await runScript(async () => {
   const record = recordFile(process.argv.slice(2));

@@ -53,7 +53,7 @@ export async function readUnits(cu: string): Promise<NonNullable<Authority['unit
   const parsed = CuList.safeParse(value);
   if (!parsed.success) throw usage('--cu must be a JSON list of objects with CryptoUnitId and Auth', CU_EXAMPLE);
   const units = parsed.data.map(({ CryptoUnitId, Auth }) => ({
-    id: CryptoUnitId,
+    id: CryptoUnitId.toLowerCase(),
     signers: Auth ? signersOf(Auth, fromArgv, '--cu') : [],
   }));
   const twice = units.find((unit, index) => units.findIndex((other) => other.id === unit.id) !== index);

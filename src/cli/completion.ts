@@ -82,7 +82,7 @@ ${offers(tree, (words) => `compadd -- ${words}`)}
   esac
   _files
 }
-compdef _kp kp`;
+if [[ $funcstack[1] == _kp ]]; then _kp "$@"; else compdef _kp kp; fi`;
 }
 
 function fish(tree: readonly CompletionNode[]): string {

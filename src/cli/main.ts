@@ -67,6 +67,10 @@ export async function run(ctx: CliContext): Promise<number> {
 
 /** The entry of bin/kp. */
 export async function main(): Promise<void> {
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EPIPE') process.exit(); // the reader, such as head, has seen enough
+    throw cause;
+  });
   process.exitCode = await run(realContext());
 }
 

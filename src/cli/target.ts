@@ -39,5 +39,7 @@ export function pickUnits(units: readonly Unit[], ids: readonly string[] | null)
       `crypto unit ${stranger} is not of this instance; its units are: ${there}`,
     );
   }
+  if (units.length === 0)
+    throw new CommandFailure('UNIT_NOT_FOUND', 'the instance has no crypto unit yet', 'kp instance list');
   return units.filter((unit) => !ids || ids.includes(unit.id));
 }

@@ -20,6 +20,13 @@ test('a hidden answer is read in raw mode, with erase, and nothing but the quest
   expect(output.read()?.toString()).toBe('Passphrase: \n');
 });
 
+test('what was typed or pasted ahead answers the next question', async () => {
+  const { input, opened } = terminal();
+  input.write('first\rsecond\r');
+  expect(await opened.askHidden('One: ')).toBe('first');
+  expect(await opened.askHidden('Two: ')).toBe('second');
+});
+
 test('Ctrl-C at a question gives the terminal back and ends', async () => {
   const { input, raw, opened } = terminal();
   const answer = opened.askHidden('Passphrase: ');

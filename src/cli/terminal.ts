@@ -34,9 +34,10 @@ export function openTerminal(input: NodeJS.ReadStream, output: NodeJS.WriteStrea
       }
     },
     async askHidden(question) {
+      const answer = readHidden(input); // raw before the question is there: nothing typed ahead is echoed
       output.write(question);
       try {
-        return await readHidden(input);
+        return await answer;
       } finally {
         output.write('\n');
       }
@@ -55,9 +56,15 @@ function readHidden(input: ReadStream): Promise<string> {
       settle();
     };
     const onData = (chunk: string) => {
-      for (const character of chunk) {
-        if (ENTER.has(character)) return finish(() => resolve(typed.join('')));
+      const characters = [...chunk];
+      for (const [at, character] of characters.entries()) {
         if (STOP.has(character)) return finish(() => reject(new Interrupted()));
+        if (ENTER.has(character)) {
+          finish(() => resolve(typed.join('')));
+          const ahead = characters.slice(at + 1).join('');
+          if (ahead !== '') input.unshift(ahead, 'utf8');
+          return;
+        }
         if (ERASE.has(character)) typed = typed.slice(0, -1);
         else typed.push(character);
       }

@@ -3,7 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CallerGuard } from './caller.guard.js';
 import { Draining } from './draining.js';
 import { ErrorFilter } from './error.filter.js';
-import { validationPipe } from './validation.js';
+import { SchemaPipe } from './validation.js';
 
 /** What holds for every route: who asks, what is read, how errors are answered. */
 @Global()
@@ -11,7 +11,7 @@ import { validationPipe } from './validation.js';
   providers: [
     Draining,
     { provide: APP_GUARD, useClass: CallerGuard },
-    { provide: APP_PIPE, useFactory: validationPipe },
+    { provide: APP_PIPE, useClass: SchemaPipe },
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
   exports: [Draining],

@@ -1,21 +1,28 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
 import { KeysteadError } from '../shared/errors.js';
 
-type PathItem = PropertyKey | { readonly key: PropertyKey };
-
+/** As Standard Schema has it. */
 interface Issue {
   readonly message: string;
-  readonly path?: readonly PathItem[] | undefined;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Checks what a route reads against its zod schema: `@Body({ schema })`, `@Query({ schema })`, `@Param('id', { schema })`. BAD_REQUEST names the field. */
-export function validationPipe(): StandardSchemaValidationPipe {
-  return new StandardSchemaValidationPipe({
-    exceptionFactory: (issues: readonly Issue[]) => new KeysteadError('BAD_REQUEST', issues.map(sentenceOf).join('; ')),
-  });
+/**
+ * Checks what a route reads against its zod schema: `@Body({ schema })`, `@Query({ schema })`, `@Param('id', { schema })`.
+ * Answers what the schema makes of it. BAD_REQUEST names the field.
+ */
+@Injectable()
+export class SchemaPipe implements PipeTransform {
+  async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.schema === undefined) return value;
+    const checked = await metadata.schema['~standard'].validate(value);
+    if (checked.issues === undefined) return checked.value;
+    const whole = metadata.data ?? (metadata.type === 'body' ? 'the body' : `the ${metadata.type}`);
+    throw new KeysteadError('BAD_REQUEST', checked.issues.map((issue) => sentenceOf(issue, whole)).join('; '));
+  }
 }
 
-function sentenceOf({ message, path = [] }: Issue): string {
+function sentenceOf({ message, path = [] }: Issue, whole: string): string {
   const field = path.map((item) => String(typeof item === 'object' ? item.key : item)).join('.');
-  return field === '' ? message : `${field}: ${message}`;
+  return `${field || whole}: ${message}`;
 }

@@ -59,8 +59,9 @@ export async function importArgs(request: WireRequestOf<'import'>): Promise<Cere
     const seal = (secret: Secret) => encryptTo(publicKey, oaep, secret).toString('base64');
     return [id, { importer: sha256(spki).toString('hex'), oaep, wrap: seal(keys.wrap), mac: seal(keys.mac) }] as const;
   });
+  const { instance: _, ...facts } = factsOf(set);
   return {
-    ...factsOf(set),
+    ...facts,
     check: { blob: keys.checkBlob().toString('base64'), answer: answer.toString('hex') },
     units: Object.fromEntries(units),
   };

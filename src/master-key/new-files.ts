@@ -98,9 +98,9 @@ export class NewFiles {
     try {
       linkSync(temporary, path);
     } catch (cause) {
+      assertFree(file, path);
       if (!NO_HARD_LINKS.includes(codeOf(cause))) throw cause;
-      assertFree(file, path); // FAT and the like know no hard links
-      renameSync(temporary, path);
+      renameSync(temporary, path); // FAT and the like know no hard links
     }
     this.#noteMade(path, lstatSync(path));
   }
@@ -153,7 +153,7 @@ function assertFree(file: string, path: string): void {
 }
 
 function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  return typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : '';
 }
 
 function attempt<T>(file: string, verb: string, work: () => T): T {

@@ -45,6 +45,7 @@ interface Shape {
   readonly onToken: boolean;
   /** One of the keys that are copied to session objects. */
   readonly copied?: boolean;
+  readonly isPrivate?: boolean;
 }
 
 function only(allowed: readonly string[], uses: Record<string, number>): Attribute[] {
@@ -55,7 +56,7 @@ function object(objectClass: number, shape: Shape, ...more: Attribute[]): Templa
   return [
     { type: pkcs11js.CKA_CLASS, value: objectClass },
     { type: pkcs11js.CKA_TOKEN, value: shape.onToken },
-    { type: pkcs11js.CKA_PRIVATE, value: true },
+    { type: pkcs11js.CKA_PRIVATE, value: shape.isPrivate ?? true },
     { type: pkcs11js.CKA_LABEL, value: shape.label },
     ...more,
     { type: pkcs11js.CKA_MODIFIABLE, value: shape.copied ?? false },
@@ -197,18 +198,18 @@ export function data(label: string, id: Buffer, value: Buffer): Template {
 export function dataLabelled(label: string): Template {
   return [
     { type: pkcs11js.CKA_TOKEN, value: true },
-    { type: pkcs11js.CKA_PRIVATE, value: true }, // a public one can be written into SoftHSM's files without a PIN
+    { type: pkcs11js.CKA_PRIVATE, value: shape.isPrivate ?? true }, // a public one can be written into SoftHSM's files without a PIN
     { type: pkcs11js.CKA_CLASS, value: pkcs11js.CKO_DATA },
     { type: pkcs11js.CKA_LABEL, value: label },
   ];
 }
 
-/** An X.509 certificate, with the names that PKCS#11 wants beside it. */
-export function certificate(label: string, id: Buffer, der: Buffer): Template {
+/** An X.509 certificate, with the names that PKCS#11 wants beside it; public only where a module has no private ones. */
+export function certificate(label: string, id: Buffer, der: Buffer, isPrivate = true): Template {
   const { serialNumber, issuer, subject } = certificateNames(der);
   return object(
     pkcs11js.CKO_CERTIFICATE,
-    { label, id, onToken: true },
+    { label, id, onToken: true, isPrivate },
     { type: pkcs11js.CKA_CERTIFICATE_TYPE, value: pkcs11js.CKC_X_509 },
     { type: pkcs11js.CKA_ID, value: id },
     { type: pkcs11js.CKA_SERIAL_NUMBER, value: serialNumber },

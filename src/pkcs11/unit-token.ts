@@ -1,5 +1,6 @@
 import pkcs11js from 'pkcs11js';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { ckrClass } from './ckr.js';
 import { CryptoCore } from './crypto-core.js';
 import { signEs256, spkiOfPoint } from './ecdsa.js';
 import { type Importer, TokenImporter } from './importer.js';
@@ -102,10 +103,21 @@ export class UnitToken {
     );
   }
 
-  /** Stores an X.509 certificate. BAD_REQUEST when the bytes are not one. */
+  /**
+   * Stores an X.509 certificate, as a public object where the module knows no private ones (NSS): it is kept for people
+   * to read, an administrator is the key in the unit record. BAD_REQUEST when the bytes are no certificate.
+   */
   createCertificate(label: string, id: Buffer, der: Buffer): void {
-    const template = templates.certificate(label, id, der);
-    this.token.create('writing a certificate', id, ({ lib, handle }) => lib.C_CreateObject(handle, template));
+    const create = (isPrivate: boolean) => {
+      const template = templates.certificate(label, id, der, isPrivate);
+      this.token.create('writing a certificate', id, ({ lib, handle }) => lib.C_CreateObject(handle, template));
+    };
+    try {
+      create(true);
+    } catch (cause) {
+      if (ckrClass(cause) !== 'unsuitable') throw cause;
+      create(false);
+    }
   }
 
   /** Makes the HMAC key of the unit record in the token. */

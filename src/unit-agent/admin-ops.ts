@@ -89,7 +89,7 @@ export class AdminOps {
     const record = this.unit.record();
     if (!record) return { facts, receipt: null };
     const said = { plan: null, nonce, digest: null, op: 'facts', outcome: 'ok', error: null } as const;
-    return { facts, receipt: signReceipt(this.unit.keeper.token(), record, { ...said, facts: { ...facts } }) };
+    return { facts, receipt: signReceipt(this.unit.keeper.token(), record, { ...said, facts: { ...facts.record } }) };
   }
 
   async #able(): Promise<Capabilities> {

@@ -1,6 +1,5 @@
 import {
   createHmac,
-  createPrivateKey,
   generateKeyPairSync,
   type KeyObject,
   privateDecrypt,
@@ -132,11 +131,7 @@ export class StandInUnit {
     const { units, check: _check, ...args } = readArgs('mk.import', given);
     const mine = units[this.id];
     needs(mine && this.#importer, 'IMPORTER_INVALID', 'there is no importer for this unit');
-    needs(
-      mine.importer === fingerprintOf(createPrivateKey(this.#importer.export({ type: 'pkcs8', format: 'pem' }))),
-      'IMPORTER_INVALID',
-      'another importer',
-    );
+    needs(mine.importer === fingerprintOf(this.#importer), 'IMPORTER_INVALID', 'another importer');
     const mac = privateDecrypt({ key: this.#importer, oaepHash: 'sha1' }, Buffer.from(mine.mac, 'base64'));
     const mkvp = createHmac('sha256', mac)
       .update(mkvpInput(this.instance, Buffer.from(args.mkId, 'hex')))

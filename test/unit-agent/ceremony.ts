@@ -109,7 +109,10 @@ export class Ceremony {
       n: 3,
       mkvp: mkvp.toString('hex'),
       createdAt: new Date().toISOString(),
-      check: { blob: blob.toString('base64'), answer: createHmac('sha256', check).update(checkInput(mkvp)).digest('hex') },
+      check: {
+        blob: blob.toString('base64'),
+        answer: createHmac('sha256', check).update(checkInput(mkvp)).digest('hex'),
+      },
       units: {
         [this.world.unit]: {
           importer: sha256(spki).toString('hex'),

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { assertUsable, type KeyUse, rowBytes } from './key-row.js';
+import type { KeyRowFields } from './protocol.js';
+
+const row: KeyRowFields = {
+  instance: 'i',
+  key: 'k',
+  version: '1',
+  algorithm: 'AES-256',
+  state: 'active',
+  policy: '{}',
+};
+const blob = Buffer.alloc(40, 7);
+const mac = randomBytes(32);
+
+describe('the row MAC', () => {
+  it('covers every field and the blob', () => {
+    const names = Object.keys(row) as (keyof KeyRowFields)[];
+    const forms = names.map((name) => rowBytes({ ...row, [name]: `${row[name]}x` }, blob).toString('hex'));
+    forms.push(rowBytes(row, Buffer.alloc(40, 8)).toString('hex'), rowBytes(row, blob).toString('hex'));
+    expect(new Set(forms).size).toBe(names.length + 2);
+  });
+
+  it('cannot be moved between neighbouring fields', () => {
+    expect(rowBytes({ ...row, key: 'ab', version: 'c' }, blob)).not.toEqual(
+      rowBytes({ ...row, key: 'a', version: 'bc' }, blob),
+    );
+  });
+});
+
+describe('a key row', () => {
+  const attempt = (use: KeyUse, state: string, given = mac, instance = row.instance) => {
+    return () => assertUsable(use, { ...row, state }, { given, computed: mac }, instance);
+  };
+
+  it.each([
+    ['encrypt', 'active', true],
+    ['encrypt', 'deactivated', false],
+    ['encrypt', 'suspended', false],
+    ['decrypt', 'active', true],
+    ['decrypt', 'deactivated', true],
+    ['decrypt', 'suspended', false],
+    ['decrypt', 'destroyed', false],
+  ] as const)('%s with a key that is %s: %s', (use, state, allowed) => {
+    if (allowed) expect(attempt(use, state)).not.toThrow();
+    else expect(attempt(use, state)).toThrow(expect.objectContaining({ code: 'KEY_STATE' }));
+  });
+
+  it('with another MAC, or a shorter one, is refused whatever its state', () => {
+    for (const given of [randomBytes(32), mac.subarray(0, 31), Buffer.alloc(0)]) {
+      expect(attempt('encrypt', 'suspended', given)).toThrow(expect.objectContaining({ code: 'KEY_ROW_INVALID' }));
+    }
+  });
+
+  it("of another instance than the unit's is refused", () => {
+    expect(attempt('decrypt', 'active', mac, 'j')).toThrow(expect.objectContaining({ code: 'KEY_ROW_INVALID' }));
+  });
+});
