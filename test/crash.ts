@@ -48,7 +48,12 @@ export async function worldBefore(act: keyof typeof ACTS): Promise<{ world: Worl
 }
 
 /** Kills the victim so long after the act began, lets it come back, tries the act once more, and says what the units are then. */
-export async function killDuring(world: World, act: keyof typeof ACTS, victim: Victim, delayMs: number): Promise<string[]> {
+export async function killDuring(
+  world: World,
+  act: keyof typeof ACTS,
+  victim: Victim,
+  delayMs: number,
+): Promise<string[]> {
   const units = await world.units();
   const running = ACTS[act].run(world);
   await after(delayMs);
@@ -60,7 +65,11 @@ export async function killDuring(world: World, act: keyof typeof ACTS, victim: V
     process.kill(world.agentPid(units[victim]?.id ?? ''), 'SIGKILL');
     await running;
   }
-  await until(async () => (await world.units()).every(isReachable), 20_000, () => `units did not come back:\n${world.logTail()}`);
+  await until(
+    async () => (await world.units()).every(isReachable),
+    20_000,
+    () => `units did not come back:\n${world.logTail()}`,
+  );
   if ((await world.states()).some((state) => state !== ACTS[act].after)) await ACTS[act].run(world);
   await until(async () => (await world.units()).every(isReachable), 20_000);
   return world.states();

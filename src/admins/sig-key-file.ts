@@ -53,7 +53,7 @@ export async function publicPartOf(
   if (certificate) return certificate.text;
   const bare = blocks.find(({ label }) => label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY');
   if (bare && !privateBlock(blocks, file)) return pkcs1(readAdminKey(bare.text).key);
-  using secret = isEncrypted(text) ? await passphrase() : null;
+  const secret = isEncrypted(text) ? await passphrase() : null; // the caller wipes it
   return pkcs1(createPublicKey(openSigKey(text, secret, file)));
 }
 

@@ -45,8 +45,11 @@ const LIST_LIMIT = 1000;
 /** Parameters of one INSERT are at most 65,535, and a line has ten. */
 const LINES_PER_INSERT = 500;
 
+/** An entry as it goes into the table, but for its place in the chain. */
+type Prepared = Omit<AuditLine, 'seq' | 'at' | 'hash'>;
+
 interface Waiting {
-  readonly entry: AuditEntry;
+  readonly entry: Prepared;
   readonly done: () => void;
   readonly failed: (cause: unknown) => void;
 }
@@ -69,13 +72,13 @@ export class AuditLog {
 
   /** Appends one line in the caller's transaction. Throws AUDIT_UNAVAILABLE, or DATABASE_UNAVAILABLE in an outage: the act must then fail. */
   async append(tx: EntityManager, entry: AuditEntry): Promise<void> {
-    await this.#write(tx, [entry]);
+    await this.#write(tx, [prepared(entry)]);
   }
 
   /** Appends one line in a transaction of its own, shared with others that wait. Errors as for `append`. */
   record(entry: AuditEntry): Promise<void> {
     return new Promise((done, failed) => {
-      this.#waiting.push({ entry, done, failed });
+      this.#waiting.push({ entry: prepared(entry), done, failed });
       if (!this.#writing) void this.#drain();
     });
   }
@@ -125,38 +128,40 @@ export class AuditLog {
 
   async #drain(): Promise<void> {
     this.#writing = true;
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, LINES_PER_INSERT);
-      try {
-        await this.db.transaction((tx) =>
-          this.#write(
-            tx,
-            batch.map(({ entry }) => entry),
-          ),
-        );
-        for (const { done } of batch) done();
-      } catch (cause) {
-        const refusal = refusalOf(cause);
-        for (const { failed } of batch) failed(refusal);
-      }
-    }
+    while (this.#waiting.length > 0) await this.#writeTogether(this.#waiting.splice(0, LINES_PER_INSERT));
     this.#writing = false;
   }
 
-  async #write(tx: EntityManager, entries: readonly AuditEntry[]): Promise<void> {
-    const details = entries.map((entry) => (entry.detail === undefined ? null : canonicalJson(entry.detail)));
+  /** One transaction for all; when the database refuses it, one for each, so that a bad line fails alone. */
+  async #writeTogether(batch: readonly Waiting[]): Promise<void> {
+    const entries = batch.map(({ entry }) => entry);
+    try {
+      await this.db.transaction((tx) => this.#write(tx, entries));
+      for (const { done } of batch) done();
+    } catch (cause) {
+      const refusal = refusalOf(cause);
+      if (batch.length > 1 && refusal.code === 'AUDIT_UNAVAILABLE') {
+        for (const one of batch) await this.#writeTogether([one]);
+      } else {
+        for (const { failed } of batch) failed(refusal);
+      }
+    }
+  }
+
+  async #write(tx: EntityManager, entries: readonly Prepared[]): Promise<void> {
     try {
       await tx.query('SELECT pg_advisory_xact_lock($1)', [CHAIN_LOCK]);
-      const last = await tx.query<{ seq: string; hash: Buffer }[]>(
+      const [last] = await tx.query<{ seq: string; hash: Buffer }[]>(
         'SELECT "seq", "hash" FROM "audit_lines" ORDER BY "seq" DESC LIMIT 1',
       );
-      let seq = BigInt(last[0]?.seq ?? 0);
-      let previous = last[0]?.hash ?? GENESIS;
-      const lines = entries.map((entry, index) => {
+      let seq = BigInt(last?.seq ?? 0);
+      let previous = last?.hash ?? GENESIS;
+      const at = new Date();
+      const lines = entries.map((entry) => {
         seq += 1n;
-        const fields = fieldsOf(entry, details[index] ?? null, seq);
-        previous = hashOf(fields, previous);
-        return { ...fields, hash: previous };
+        const line = { ...entry, seq: String(seq), at };
+        previous = hashOf(line, previous);
+        return { ...line, hash: previous };
       });
       await tx.insert(AuditLine, lines);
     } catch (cause) {
@@ -165,17 +170,15 @@ export class AuditLog {
   }
 }
 
-function fieldsOf(entry: AuditEntry, detail: string | null, seq: bigint): Omit<AuditLine, 'hash'> {
+function prepared(entry: AuditEntry): Prepared {
   return {
-    seq: String(seq),
-    at: new Date(),
     act: entry.act,
     outcome: entry.outcome,
     by: entry.by,
     instanceId: entry.instanceId ?? null,
     unitId: entry.unitId ?? null,
     target: entry.target ?? null,
-    detail,
+    detail: entry.detail === undefined ? null : canonicalJson(entry.detail),
   };
 }
 
@@ -189,7 +192,7 @@ function show({ seq, at, detail, hash, ...rest }: AuditLine): ShownLine {
   };
 }
 
-function refusalOf(cause: unknown): unknown {
+function refusalOf(cause: unknown): KeysteadError {
   if (cause instanceof KeysteadError) return cause;
   const outage = databaseOutage(cause);
   if (outage !== undefined) return outage;

@@ -4,7 +4,7 @@ import { readAdminKey } from '../admins/public-key.js';
 import { type Receipt, readReceipt } from '../admins/receipt.js';
 import { publicPartOf } from '../admins/sig-key-file.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { assertAllowed, UNIT_STATES } from '../shared/unit-state.js';
+import { assertAllowed } from '../shared/unit-state.js';
 import type { Api } from './api.js';
 import type { Unit } from './api-shapes.js';
 import { type CliContext, CommandFailure, usage, withProgress } from './context.js';
@@ -110,9 +110,8 @@ class Claiming {
   }
 
   async #claim(unit: Unit): Promise<Receipt> {
-    const state = UNIT_STATES.find((word) => word === unit.state);
-    if (state) assertAllowed('claim', state);
-    await this.#assertFresh(unit);
+    if (unit.state === 'maintenance') assertAllowed('claim', unit.state);
+    if (unit.state === 'reserved') await this.#assertFresh(unit); // a claimed unit decides itself: our own key again is no error
     const plan = randomUUID();
     const claim = this.api.claim(unit.id, plan, this.certificate);
     const answer = await withProgress(this.ctx, `Claiming ${unit.id}`, claim);
@@ -142,7 +141,7 @@ class Claiming {
   }
 }
 
-/** The receipt must be for this claim and name our key as the only administrator. */
+/** The receipt must be for this claim and name our key as an administrator; the only one, on a unit that was reserved. */
 function assertClaimed(receipt: Receipt, unit: Unit, plan: string, kid: string): void {
   if (receipt.error) throw new KeysteadError(receipt.error.code, receipt.error.message);
   const { admins } = recordOf(receipt);
@@ -151,11 +150,7 @@ function assertClaimed(receipt: Receipt, unit: Unit, plan: string, kid: string):
     receipt.plan === plan &&
     receipt.unit === unit.id &&
     receipt.instance === unit.instanceId &&
-    admins.length === 1 &&
-    admins[0]?.kid === kid;
-  needs(
-    fits,
-    'RECEIPT_INVALID',
-    `the receipt of crypto unit ${unit.id} does not say that your key, and no other, claimed it`,
-  );
+    (admins.length === 1 || unit.state !== 'reserved') &&
+    admins.some((admin) => admin.kid === kid);
+  needs(fits, 'RECEIPT_INVALID', `the receipt of crypto unit ${unit.id} does not say that your key claimed it`);
 }

@@ -6,6 +6,7 @@ import { Instance } from '../instances/instance.entity.js';
 import { noInstance } from '../instances/read-instances.query.js';
 import { KeysteadError } from '../shared/errors.js';
 import { assertAllowed, type UnitAct } from '../shared/unit-state.js';
+import { FIRST_ADMIN } from '../unit-agent/protocol.js';
 import { Fleet } from './fleet.js';
 import { Operation, OperationUnit } from './operation.entity.js';
 import type { OperationPlan } from './operation-plan.js';
@@ -61,7 +62,7 @@ export class Preconditions {
     const { kid } = readAdminKey(plan.documents[0] ?? '');
     const installed = this.fleet
       .views(plan.instanceId)
-      .map((view) => view.record?.admins.find(({ name }) => name === 'ADMIN')?.kid);
+      .map((view) => view.record?.admins.find(({ name }) => name === FIRST_ADMIN)?.kid);
     const onTheirWay = await tx
       .createQueryBuilder(Operation, 'operation')
       .innerJoin(OperationUnit, 'row', 'row.operationId = operation.id')

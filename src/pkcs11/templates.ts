@@ -198,7 +198,7 @@ export function data(label: string, id: Buffer, value: Buffer): Template {
 export function dataLabelled(label: string): Template {
   return [
     { type: pkcs11js.CKA_TOKEN, value: true },
-    { type: pkcs11js.CKA_PRIVATE, value: shape.isPrivate ?? true }, // a public one can be written into SoftHSM's files without a PIN
+    { type: pkcs11js.CKA_PRIVATE, value: true }, // a public one can be written into SoftHSM's files without a PIN
     { type: pkcs11js.CKA_CLASS, value: pkcs11js.CKO_DATA },
     { type: pkcs11js.CKA_LABEL, value: label },
   ];

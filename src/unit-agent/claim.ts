@@ -1,6 +1,6 @@
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { inShape, UserName } from '../admins/command-args.js';
+import { inShape } from '../admins/command-args.js';
 import { readAdminKey } from '../admins/public-key.js';
 import { sha256 } from '../shared/bytes.js';
 import { messageOf, needs } from '../shared/errors.js';
@@ -8,7 +8,7 @@ import { assertAllowed } from '../shared/unit-state.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
 import { ADMIN_CERTIFICATE_LABEL } from './journal.js';
-import type { ReceiptAnswer } from './protocol.js';
+import { FIRST_ADMIN, type ReceiptAnswer } from './protocol.js';
 import { signReceipt } from './receipts.js';
 import { kidOf, recordFacts, type UnitRecord } from './unit-record.js';
 
@@ -46,7 +46,7 @@ export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
       threshold: 1,
       admins: [
         {
-          name: nameIn(admin.certificate),
+          name: FIRST_ADMIN,
           spki: admin.spki.toString('base64'),
           certificate: certificateId?.toString('hex') ?? null,
         },
@@ -65,13 +65,6 @@ export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
     undo(unit);
     throw cause;
   }
-}
-
-/** The common name in the certificate, which sig-key generate took from the user; 'admin' when there is none. */
-function nameIn(certificate: Buffer | null): string {
-  const subject = certificate ? new X509Certificate(certificate).subject.split('\n') : [];
-  const name = UserName.safeParse(subject.find((part) => part.startsWith('CN='))?.slice(3));
-  return name.success ? name.data : 'admin';
 }
 
 /** What the claim made is named by no record: reading the token again sweeps it, or keeps it if the commit was done. */

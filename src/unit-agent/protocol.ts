@@ -24,6 +24,9 @@ export const OPCODES = {
 } as const;
 export type Opcode = keyof typeof OPCODES;
 
+/** The name of the administrator whom a claim installs. */
+export const FIRST_ADMIN = 'ADMIN';
+
 export const ANSWER_OK = 0;
 export const ANSWER_REFUSED = 1;
 export const MAX_FRAME_BYTES = 1 << 20;
