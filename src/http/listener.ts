@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
 import { KeysteadError } from '../shared/errors.js';
 import { parseStrictJson } from '../shared/strict-json.js';
@@ -35,6 +35,7 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     genReqId: correlationIdOf,
     clientErrorHandler: refuseUnreadable,
+    frameworkErrors: refusePath,
     ...(config.tls
       ? {
           https: {
@@ -49,14 +50,18 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
   const fastify: FastifyInstance = adapter.getInstance();
   readBodiesAsJson(fastify);
   fastify.addHook('onRequest', async (request, reply) => {
-    reply.headers({
-      'Correlation-Id': request.id,
-      'X-Request-ID': request.id,
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-    });
+    reply.headers(headersFor(request));
   });
   return adapter;
+}
+
+function headersFor(request: FastifyRequest): Record<string, string> {
+  return {
+    'Correlation-Id': request.id,
+    'X-Request-ID': request.id,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  };
 }
 
 function readBodiesAsJson(fastify: FastifyInstance): void {
@@ -72,6 +77,12 @@ function readBodiesAsJson(fastify: FastifyInstance): void {
 function correlationIdOf(request: IncomingMessage): string {
   const given = request.headers['correlation-id'] ?? request.headers['x-request-id'];
   return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
+}
+
+/** A path that cannot be decoded, or has a segment that is too long: the router refuses it before any hook runs. */
+function refusePath(_cause: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const refusal = new KeysteadError('BAD_REQUEST', 'the path cannot be read; check its escapes and its length');
+  reply.status(400).headers(headersFor(request)).send(envelopeOf(refusal));
 }
 
 /** What is not HTTP, or too much of it, never becomes a request: answered on the socket. */
