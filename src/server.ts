@@ -64,7 +64,7 @@ export class Server {
       logger: frameworkLog(log),
     });
     this.#stoppers.push(() => this.#close(app));
-    await app.listen(config.port, config.host);
+    await app.listen(config.port, config.host).catch((cause) => cannotListen(config, cause));
     const { address, family, port } = app.getHttpServer().address() as AddressInfo;
     this.#address = `${config.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
@@ -96,4 +96,9 @@ export class Server {
       clearTimeout(cut);
     }
   }
+}
+
+function cannotListen({ host, port }: Config, cause: unknown): never {
+  const why = `cannot listen on ${host}:${port} (${messageOf(cause)}); set KEYSTEAD_HOST and KEYSTEAD_PORT to an address that is free`;
+  throw new KeysteadError('CONFIG_INVALID', why, { cause });
 }

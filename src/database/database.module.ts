@@ -6,6 +6,7 @@ import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm'
 import { LOG } from '../config/log.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import type { DatabaseTarget } from './database-target.js';
+import { DatabaseWatch } from './database-watch.js';
 import { MIGRATIONS } from './migrations.js';
 
 const POOL_SIZE = 20;
@@ -40,7 +41,13 @@ export function databaseModule(target: DatabaseTarget): DynamicModule {
       return openDatabase(options);
     },
   });
-  return { module: DatabaseModule, imports: [connection] };
+  return {
+    module: DatabaseModule,
+    global: true,
+    imports: [connection],
+    providers: [DatabaseWatch],
+    exports: [DatabaseWatch],
+  };
 }
 
 export function dataSourceOptions(target: DatabaseTarget, log: Pick<Logger, 'warn'>): DataSourceOptions {

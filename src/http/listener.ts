@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
-import { KeysteadError } from '../shared/errors.js';
+import { KeysteadError, messageOf } from '../shared/errors.js';
 import { parseStrictJson } from '../shared/strict-json.js';
 import { envelopeOf } from './envelope.js';
 
@@ -36,16 +37,7 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
     genReqId: correlationIdOf,
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: refusePath,
-    ...(config.tls
-      ? {
-          https: {
-            ...node,
-            cert: readFileSync(config.tls.certFile),
-            key: readFileSync(config.tls.keyFile),
-            minVersion: 'TLSv1.2',
-          },
-        }
-      : { http: node }),
+    ...(config.tls ? { https: { ...node, ...readTls(config.tls) } } : { http: node }),
   });
   const fastify: FastifyInstance = adapter.getInstance();
   readBodiesAsJson(fastify);
@@ -53,6 +45,25 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
     reply.headers(headersFor(request));
   });
   return adapter;
+}
+
+function readTls({ certFile, keyFile }: NonNullable<Config['tls']>) {
+  const read = (file: string, variable: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (cause) {
+      throw new KeysteadError('CONFIG_INVALID', `${variable} cannot be read: ${messageOf(cause)}`, { cause });
+    }
+  };
+  const cert = read(certFile, 'KEYSTEAD_TLS_CERT_FILE');
+  const key = read(keyFile, 'KEYSTEAD_TLS_KEY_FILE');
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    const why = `KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE do not go together: ${messageOf(cause)}`;
+    throw new KeysteadError('CONFIG_INVALID', why, { cause });
+  }
+  return { cert, key, minVersion: 'TLSv1.2' as const };
 }
 
 function headersFor(request: FastifyRequest): Record<string, string> {

@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import pkcs11js from 'pkcs11js';
 import { type ErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 
@@ -86,8 +87,8 @@ const CLASS_OF: ReadonlyMap<number, CkrClass> = new Map(
  * C_SetAttributeValue and C_FindObjects throw, or of the cause of a KeysteadError. Undefined when there is none.
  */
 export function ckrOf(thrown: unknown): number | undefined {
-  if (!(thrown instanceof Error)) return undefined;
   if (thrown instanceof KeysteadError) return ckrOf(thrown.cause);
+  if (!isNativeError(thrown)) return undefined; // and not instanceof: in Jest, native errors are of another realm
   if ('code' in thrown && typeof thrown.code === 'number' && thrown.message.startsWith('CKR_')) return thrown.code;
   const number = /CKR_\w+:(\d+)/.exec(thrown.message)?.[1];
   return number === undefined ? undefined : Number(number);

@@ -29,11 +29,6 @@ export class AdminOps {
     return Buffer.from(JSON.stringify(await this.#answer(op, parse(body))));
   }
 
-  /** Fulfilled when the queue is empty. */
-  async idle(): Promise<void> {
-    await this.#queue;
-  }
-
   async #answer(op: Opcode, body: unknown): Promise<object> {
     switch (op) {
       case 'probe':

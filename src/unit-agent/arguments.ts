@@ -11,6 +11,7 @@ export type AgentTask =
       readonly sealKey: string;
       readonly lifeLine: boolean;
     }
+  | { readonly kind: 'help' }
   | { readonly kind: 'zeroize'; readonly unitDir: string; readonly sealKey: string; readonly yes: boolean };
 
 export const USAGE = `usage:
@@ -22,6 +23,7 @@ export const USAGE = `usage:
 /** Reads the command line, with or without the leading word 'agent'. Throws USAGE. */
 export function readArguments(words: readonly string[]): AgentTask {
   const args = words[0] === 'agent' ? words.slice(1) : [...words];
+  if (args.includes('--help') || args.includes('-h')) return { kind: 'help' };
   try {
     return args[0] === 'zeroize' ? zeroizeTask(args.slice(1)) : serveTask(args);
   } catch (cause) {

@@ -2,7 +2,7 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 import { softHsmConfPath, writeSoftHsmConf } from '../pkcs11/provision-softhsm.js';
 import { EXIT_CODE, KeysteadError, messageOf } from '../shared/errors.js';
 import { openLog } from './agent-log.js';
-import { type AgentTask, readArguments } from './arguments.js';
+import { type AgentTask, readArguments, USAGE } from './arguments.js';
 import { CryptoUnit } from './crypto-unit.js';
 import { zeroizeOnHost } from './host-zeroize.js';
 import { AgentServer } from './server.js';
@@ -69,6 +69,7 @@ process.on('SIGUSR1', () => undefined); // Node's default opens a debugger on a 
 try {
   const task = readArguments(process.argv.slice(2));
   if (task.kind === 'serve') await serve(task);
+  else if (task.kind === 'help') process.stdout.write(`${USAGE}\n`);
   else process.exitCode = await zeroizeOnHost(task, openUnit);
 } catch (cause) {
   process.stderr.write(`${messageOf(cause)}\n`);

@@ -28,6 +28,8 @@ export class AgentServer {
   readonly #server: Server;
   readonly #peers = new Set<Peer>();
   readonly #admin: AdminOps;
+  /** Answers that are not ready yet. */
+  readonly #begun = new Set<Promise<void>>();
 
   private constructor(private readonly unit: CryptoUnit) {
     this.#admin = new AdminOps(unit);
@@ -56,7 +58,7 @@ export class AgentServer {
   /** Takes no more connections, finishes what was begun, then ends the open ones. */
   async drain(): Promise<void> {
     this.#server.close();
-    await this.#admin.idle();
+    while (this.#begun.size > 0) await Promise.all(this.#begun);
     for (const { socket, writer } of this.#peers) {
       writer.flush();
       socket.end();
@@ -91,10 +93,16 @@ export class AgentServer {
     try {
       const answer = this.#run(peer, frame);
       if (Buffer.isBuffer(answer)) send(ANSWER_OK, answer);
-      else answer.then((body) => send(ANSWER_OK, body), refuse);
+      else this.#await(answer.then((body) => send(ANSWER_OK, body), refuse));
     } catch (cause) {
       refuse(cause);
     }
+  }
+
+  /** Remembers an answer that is not ready yet. */
+  #await(answered: Promise<void>): void {
+    this.#begun.add(answered);
+    void answered.then(() => this.#begun.delete(answered));
   }
 
   #run({ crypto }: Peer, { code, body }: Frame): Buffer | Promise<Buffer> {

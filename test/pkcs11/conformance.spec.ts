@@ -313,7 +313,7 @@ describe.each(devices)('a unit on $name', (device) => {
         work();
         return unit.sessionObjectsMade - before;
       };
-      let blob = Buffer.alloc(0);
+      let blob: Buffer = Buffer.alloc(0);
       expect(made(() => (blob = unit.generateRootKey(wrapId)))).toBe(1);
       expect(made(() => unit.encrypt(wrapId, blob, Buffer.from('x'), AAD))).toBe(1);
       expect(made(() => unit.encrypt(wrapId, blob, Buffer.from('x'), AAD))).toBe(0);

@@ -32,6 +32,8 @@ export class AgentWorld {
   readonly sealKey = join(this.root, 'seal-key');
   readonly lines: LogLine[] = [];
   stderr = '';
+  /** Besides the environment of the test. */
+  env: NodeJS.ProcessEnv = {};
   child: ChildProcess | undefined;
   #connections: AgentConnection[] = [];
 
@@ -56,7 +58,10 @@ export class AgentWorld {
     const { unitDir, socket, sealKey } = this;
     const args = [AGENT, '--unit-dir', unitDir, '--socket', socket, '--seal-key', sealKey];
     const [program = process.execPath, ...rest] = [...under, process.execPath, ...args];
-    const child = spawn(program, lifeLine ? [...rest, '--life-line'] : rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, lifeLine ? [...rest, '--life-line'] : rest, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.env },
+    });
     child.stdin?.on('error', () => undefined);
     child.stderr?.on('data', (piece) => {
       this.stderr += piece;
