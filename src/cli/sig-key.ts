@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { makeSigKey } from '../admins/certificate-maker.js';
 import { SIG_KEY_PASSPHRASE } from '../admins/passphrase.js';
 import { readAdminKey } from '../admins/public-key.js';
 import { publicPartOf } from '../admins/sig-key-file.js';
@@ -45,6 +44,7 @@ async function make(ctx: CliContext, options: GenerateOptions): Promise<void> {
   await assertCreatable(file);
   using passphrase = await readPassphrase(ctx, options.passphrase, file);
   const name = basename(file).replace(/\.[^.]*$/, '') || 'ADMIN';
+  const { makeSigKey } = await import('../admins/certificate-maker.js'); // slow to load, and no other command needs it
   const text = await withProgress(ctx, 'Making an RSA key', makeSigKey(name, passphrase));
   await createPrivate(file, text);
   const { kid } = readAdminKey(await publicPartOf(text, file, async () => null));

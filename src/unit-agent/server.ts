@@ -93,14 +93,14 @@ export class AgentServer {
     try {
       const answer = this.#run(peer, frame);
       if (Buffer.isBuffer(answer)) send(ANSWER_OK, answer);
-      else this.#await(answer.then((body) => send(ANSWER_OK, body), refuse));
+      else this.#remember(answer.then((body) => send(ANSWER_OK, body), refuse));
     } catch (cause) {
       refuse(cause);
     }
   }
 
   /** Remembers an answer that is not ready yet. */
-  #await(answered: Promise<void>): void {
+  #remember(answered: Promise<void>): void {
     this.#begun.add(answered);
     void answered.then(() => this.#begun.delete(answered));
   }

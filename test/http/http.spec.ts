@@ -49,6 +49,19 @@ class MakeThingHandler implements ICommandHandler<MakeThing> {
 
 const ThingBody = z.strictObject({ name: z.string().min(1), deep: z.strictObject({ size: z.number() }).optional() });
 
+/** A request that is under way: it began, and finishes when it is told to. */
+class Slow {
+  begin!: () => void;
+  finish!: () => void;
+  readonly begun = new Promise<void>((resolve) => {
+    this.begin = resolve;
+  });
+  readonly finished = new Promise<void>((resolve) => {
+    this.finish = resolve;
+  });
+}
+const slow = new Slow();
+
 @Controller('things')
 class ThingsController {
   constructor(private readonly gate: Gate) {}
@@ -76,6 +89,12 @@ class ThingsController {
   @Get('outage')
   outage() {
     throw new Error('Connection terminated unexpectedly');
+  }
+  @Get('slow')
+  async slow() {
+    slow.begin();
+    await slow.finished;
+    return {};
   }
   @Get(':id')
   one(@Param('id', { schema: z.uuid() }) id: string) {
@@ -318,6 +337,16 @@ describe('every answer', () => {
   it('headers of 100 KiB are taken', async () => {
     expect((await ask('/things', { key: reader, headers: { 'x-large': 'a'.repeat(100 << 10) } })).status).toBe(200);
   });
+});
+
+it('a request that is under way when the server stops is answered', async () => {
+  const other = await runApp(ThingsModule);
+  const answer = fetch(`${other.url}/things/slow`);
+  await slow.begun;
+  const ended = other.end();
+  slow.finish();
+  expect((await answer).status).toBe(200);
+  await ended;
 });
 
 /** Sends bytes and answers what came back until the server closed, or the answer's headers were whole. */
