@@ -2,6 +2,7 @@ import type { Handle, Template } from 'pkcs11js';
 import { KeysteadError } from '../shared/errors.js';
 import { ckrClass, toKeysteadError } from './ckr.js';
 import type { OaepHash } from './mechanisms.js';
+import { forgetOpenSslErrors } from './openssl-errors.js';
 import { bestOaepHash, generateRsaPair, opensOaep, type RsaPair, unwrapOaep } from './rsa-oaep.js';
 import type { Session } from './session-pool.js';
 import type { Token } from './token.js';
@@ -53,6 +54,7 @@ export class TokenImporter implements Importer {
     try {
       return unwrapOaep(this.session, this.pair.privateKey, this.oaepHash, blob, template);
     } catch (cause) {
+      forgetOpenSslErrors();
       const kind = ckrClass(cause);
       if (kind !== 'data' && kind !== 'ambiguous' && kind !== 'unsuitable') throw toKeysteadError(cause, doing);
       this.#assertOpens(cause);

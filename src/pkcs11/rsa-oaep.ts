@@ -4,6 +4,7 @@ import { KeysteadError } from '../shared/errors.js';
 import { ckrClass } from './ckr.js';
 import { AES_256_BYTES, MECHANISMS, OAEP_HASHES, type OaepHash, oaep } from './mechanisms.js';
 import { attribute } from './objects.js';
+import { forgetOpenSslErrors } from './openssl-errors.js';
 import type { Session } from './session-pool.js';
 import { checkKey, importerPair } from './templates.js';
 
@@ -34,6 +35,7 @@ export function opensOaep(session: Session, pair: RsaPair, hash: OaepHash): bool
     session.lib.C_DestroyObject(session.handle, secret);
     return true;
   } catch (cause) {
+    forgetOpenSslErrors();
     // SoftHSM answers ARGUMENTS_BAD to SHA-256, others a mechanism parameter error: it cannot, which is an answer
     if (ckrClass(cause) === 'unsuitable') return false;
     throw cause;

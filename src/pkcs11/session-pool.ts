@@ -1,6 +1,7 @@
 import type { Handle, PKCS11 } from 'pkcs11js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { toKeysteadError } from './ckr.js';
+import { forgetOpenSslErrors } from './openssl-errors.js';
 
 /** Good for one operation at a time, so it is lent, never kept. */
 export interface Session {
@@ -54,6 +55,7 @@ export class SessionPool {
       this.#giveBack(session);
       return result;
     } catch (cause) {
+      forgetOpenSslErrors();
       this.#close(session);
       throw toKeysteadError(cause, doing);
     }
@@ -84,6 +86,7 @@ export class SessionPool {
     try {
       return await work(session);
     } catch (cause) {
+      forgetOpenSslErrors();
       this.drop(session);
       throw toKeysteadError(cause, doing);
     } finally {

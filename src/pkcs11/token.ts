@@ -4,6 +4,7 @@ import type { Secret } from '../shared/secret.js';
 import { ckrClass, ckrOf, toKeysteadError } from './ckr.js';
 import { Library } from './library.js';
 import { destroyAll, withId } from './objects.js';
+import { forgetOpenSslErrors } from './openssl-errors.js';
 import { type Session, SessionPool } from './session-pool.js';
 
 /** Which token to open, and how. Found by serial or label, never by slot number, which modules change at will. */
@@ -93,6 +94,7 @@ export class Token {
     try {
       return work(this.guard);
     } catch (cause) {
+      forgetOpenSslErrors();
       throw toKeysteadError(cause, doing);
     }
   }

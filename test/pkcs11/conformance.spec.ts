@@ -1,6 +1,18 @@
-import { createHmac, createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  verify,
+} from 'node:crypto';
+import pkcs11js from 'pkcs11js';
+import { unwrapAesKw } from '../../src/pkcs11/aes-kw.js';
+import { theOne } from '../../src/pkcs11/objects.js';
 import { probeCapabilities } from '../../src/pkcs11/probe.js';
 import { encryptOaep } from '../../src/pkcs11/rsa-oaep.js';
+import * as templates from '../../src/pkcs11/templates.js';
 import { type Importer, UnitToken } from '../../src/pkcs11/unit-token.js';
 import { Secret } from '../../src/shared/secret.js';
 import { certificateDer } from './certificate.js';
@@ -291,6 +303,25 @@ describe.each(devices)('a unit on $name', (device) => {
         expect(() => unit.decrypt(wrapId, bad, Buffer.alloc(60), AAD)).toThrow(refused('KEY_ROW_INVALID'));
       }
       expect(unit.encrypt(wrapId, blob, Buffer.from('x'), AAD)).toHaveLength(29);
+    });
+    it('what fails in the token leaves no OpenSSL error behind for the next call of node:crypto', () => {
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const der = privateKey.export({ type: 'pkcs8', format: 'der' });
+      const readAKey = () => createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+      const blob = unit.generateRootKey(wrapId);
+      const failures = [
+        () => unit.encrypt(wrapId, randomBytes(40), AAD, AAD),
+        () => unit.decrypt(wrapId, blob, randomBytes(60), AAD),
+        () => unit.checkAnswer(wrapId, randomBytes(40), AAD),
+        () => unit.importMasterKey(importer, 'mk-mac', newId(), Buffer.alloc(384, 1)),
+        () =>
+          unit.token.atGuard('unwrapping', (guard) => unwrapAesKw(guard, key(), randomBytes(40), templates.checkKey())),
+      ];
+      const key = () => unit.token.pool.use('finding', (session) => theOne(session, pkcs11js.CKO_SECRET_KEY, wrapId));
+      for (const failure of failures) {
+        expect(failure).toThrow();
+        expect(readAKey).not.toThrow();
+      }
     });
     it('an unknown mk-wrap is a fault of the unit, not of the key', () => {
       const blob = unit.generateRootKey(wrapId);
