@@ -18,7 +18,7 @@ function wrapWith(mode: string, kek: Buffer, iv: string, key: Buffer): Buffer {
 }
 
 /** AES-256-GCM: iv ‖ ciphertext ‖ tag. */
-export function seal(key: Buffer, plaintext: Buffer, aad: Buffer, iv = randomBytes(12)): Buffer {
+export function seal(key: Buffer, plaintext: Buffer, aad: Buffer, iv: Buffer = randomBytes(12)): Buffer {
   const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: 16 }).setAAD(aad);
   return Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }

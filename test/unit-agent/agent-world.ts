@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -85,6 +86,13 @@ export class AgentWorld {
     const ended = new Promise((done) => child.once('exit', done));
     child.kill(signal);
     await ended;
+  }
+
+  /** Ends the life line and waits for the end: strace goes when its agent does. */
+  async leave(): Promise<void> {
+    const { child } = this;
+    child?.stdin?.end();
+    if (child && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
   async connect(deadlineMs = 10_000): Promise<AgentConnection> {
