@@ -9,15 +9,16 @@ import { ROOT, run, until, World } from './world.js';
 const dir = mkdtempSync(join(tmpdir(), 'ksg-'));
 const hsm = join(dir, 'hsm');
 const softHsm = { PATH: process.env['PATH'] ?? '', SOFTHSM2_CONF: join(hsm, 'softhsm2.conf') };
-const unitsFile = join(hsm, 'units.json');
-const pinFile = (n: number) => join(hsm, `pin-${n}`);
+const unitsFile = join(dir, 'units.json');
+const pinFile = (n: number) => join(hsm, `keystead-${n}.pin`);
 const pinOf = (n: number) => readFileSync(pinFile(n), 'utf8').trim();
 let prepared: { module: string; serial: string }[];
 let world: World;
 
 beforeAll(async () => {
-  await succeed(run(join(ROOT, 'softhsm', 'init-units.sh'), [hsm, '3'], { env: softHsm }));
-  prepared = JSON.parse(readFileSync(unitsFile, 'utf8')).units;
+  const made = await succeed(run(join(ROOT, 'softhsm', 'init-units.sh'), [hsm, '3'], { env: softHsm }));
+  writeFileSync(unitsFile, made.stdout);
+  prepared = JSON.parse(made.stdout).units;
   for (const n of [1, 2, 3]) await importKey(n, 'payroll');
   world = await World.withInstance(3, {
     env: { SOFTHSM2_CONF: softHsm.SOFTHSM2_CONF, KEYSTEAD_UNITS_FILE: unitsFile },
@@ -34,7 +35,7 @@ function importKey(n: number, label: string) {
   const file = join(dir, `${label}-${n}.pem`);
   writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   const id = Buffer.from(`${label}-${n}`).toString('hex');
-  const words = ['--import', file, '--token', `unit-${n}`, '--label', label, '--id', id, '--pin', pinOf(n)];
+  const words = ['--import', file, '--token', `keystead-${n}`, '--label', label, '--id', id, '--pin', pinOf(n)];
   return succeed(run('softhsm2-util', words, { env: softHsm }));
 }
 

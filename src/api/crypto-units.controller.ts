@@ -13,12 +13,12 @@ import { instanceIn } from '../http/instance-header.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 
 const Pem = z.string().min(1).max(16_384);
-const ClaimBody = z.strictObject({ plan: z.uuid(), certificate: Pem });
+const ClaimBody = z.strictObject({ plan: Uuid, certificate: Pem });
 const BareClaimBody = z.strictObject({ certificate: Pem });
 const MaintenanceBody = z.strictObject({ on: z.boolean() });
 const Nonce = z.string().regex(/^[A-Za-z0-9_-]{22,86}$/, 'must be base64url of 16 to 64 bytes');
 const FactsQuery = z.strictObject({ nonce: Nonce });
-const UnitId = z.uuid();
+const UnitId = Uuid;
 
 /** Crypto units: IBM's four HTTP calls (list, claim, zeroize, kmsCryptoUser metadata) and ours beside them. */
 @Controller('api/v1')

@@ -44,14 +44,14 @@ export class InstancesController {
   }
 
   @Get(':id')
-  async show(@AskedBy() caller: Caller, @Param('id', { schema: z.uuid() }) id: string) {
+  async show(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
     const [found] = await this.gate.ask(caller, new ReadInstances(id));
     return this.#shown(caller, found as InstanceWithUnits);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  async delete(@AskedBy() caller: Caller, @Param('id', { schema: z.uuid() }) id: string): Promise<void> {
+  async delete(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string): Promise<void> {
     await this.gate.ask(caller, new DeleteInstance(caller.name, id));
   }
 

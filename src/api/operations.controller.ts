@@ -19,7 +19,7 @@ export class OperationsController {
   }
 
   @Get(':id')
-  show(@AskedBy() caller: Caller, @Param('id', { schema: z.uuid() }) id: string) {
+  show(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
     return this.gate.ask(caller, new ReadOperation(id));
   }
 }

@@ -8,6 +8,7 @@ import { ProviderSource, takeUnits } from '../instances/providers.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { Fleet } from './fleet.js';
+import { theInstance } from './read-units.query.js';
 import type { UnitView } from './unit-view.js';
 
 /** Takes a unit out of use, or back into it. At most one unit of an instance is in maintenance. */
@@ -135,7 +136,9 @@ export class DeleteInstanceHandler implements ICommandHandler<DeleteInstance> {
   ) {}
 
   async execute({ by, instanceId }: DeleteInstance): Promise<void> {
-    const held = this.fleet.views(instanceId).filter((view) => view.state !== 'reserved' && !isLost(view));
+    const held = this.fleet
+      .views(await theInstance(this.fleet, instanceId))
+      .filter((view) => view.state !== 'reserved' && !isLost(view));
     if (held.length > 0) {
       throw new KeysteadError(
         'INSTANCE_STATE',

@@ -22,7 +22,7 @@ export class ListUnitsHandler implements IQueryHandler<ListUnits> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ instanceId }: ListUnits): Promise<UnitView[]> {
-    return this.fleet.views(theInstance(this.fleet, instanceId));
+    return this.fleet.views(await theInstance(this.fleet, instanceId));
   }
 }
 
@@ -83,18 +83,19 @@ export class ReadKmsUserHandler implements IQueryHandler<ReadKmsUser> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ instanceId }: ReadKmsUser): Promise<KmsUserMetadata> {
-    const user = await this.fleet.kmsUser(theInstance(this.fleet, instanceId));
+    const user = await this.fleet.kmsUser(await theInstance(this.fleet, instanceId));
     return { user_name: user.name, public_key: user.publicKey, slot_id: 0, fingerprint: user.fingerprint };
   }
 }
 
-/** The instance that was named, or the only one there is. */
-export function theInstance(fleet: Fleet, instanceId: string | undefined): string {
-  const instances = fleet.instances();
+/** The instance that was named, or the only one there is. One that the fleet has not met yet was made a moment ago. */
+export async function theInstance(fleet: Fleet, instanceId: string | undefined): Promise<string> {
   if (instanceId !== undefined) {
-    if (instances.every((instance) => instance.id !== instanceId)) throw noInstance(instanceId);
+    if (fleet.instance(instanceId) === undefined) await fleet.reconcile();
+    if (fleet.instance(instanceId) === undefined) throw noInstance(instanceId);
     return instanceId;
   }
+  const instances = fleet.instances();
   const [only] = instances;
   if (only !== undefined && instances.length === 1) return only.id;
   const message =

@@ -76,7 +76,7 @@ export class HealthController {
   }
 
   @Get('health/units/:id')
-  unit(@Res({ passthrough: true }) reply: Reply, @Param('id', { schema: z.uuid() }) id: string) {
+  unit(@Res({ passthrough: true }) reply: Reply, @Param('id', { schema: Uuid }) id: string) {
     const unit = this.board.unit(id);
     if (unit === undefined) throw new KeysteadError('UNIT_NOT_FOUND', `there is no crypto unit ${id}`);
     if (!unit.serving) reply.status(503).header('Retry-After', RETRY_AFTER_S);

@@ -7,7 +7,6 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
-import { parseStrictJson } from '../shared/strict-json.js';
 import { envelopeOf } from './envelope.js';
 
 const BODY_LIMIT = 1 << 20;
@@ -18,12 +17,10 @@ const KEEP_ALIVE_MS = 65_000; // longer than load balancers keep a connection, s
 const MAX_PARAM_LENGTH = 512;
 const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
 
-/** The route wants the body as bytes: `@RouteConfig(RAW_BODY)`. */
-export const RAW_BODY = { rawBody: true } as const;
-
 /**
- * Fastify, as every route relies on it: one parser that reads a body once, at most 1 MiB, as strict JSON whatever its
- * Content-Type says (clients send all sorts, curl's form type among them); an id for every request; nothing cached.
+ * Fastify, as every route relies on it: a body is read once, at most 1 MiB, whatever its Content-Type says (clients send
+ * all sorts, curl's form type among them), and kept as bytes until it is known who asks; an id for every request;
+ * nothing cached.
  */
 export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
   const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS };
@@ -40,7 +37,7 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
     ...(config.tls ? { https: { ...node, ...readTls(config.tls) } } : { http: node }),
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  readBodiesAsJson(fastify);
+  keepBodiesAsBytes(fastify);
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers(headersFor(request));
   });
@@ -75,13 +72,10 @@ function headersFor(request: FastifyRequest): Record<string, string> {
   };
 }
 
-function readBodiesAsJson(fastify: FastifyInstance): void {
+/** SchemaPipe makes JSON of it, after the guard: a caller who is nobody hears that first, whatever he sent. */
+function keepBodiesAsBytes(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    const { rawBody } = request.routeOptions.config as { rawBody?: boolean };
-    if (rawBody) return body;
-    return body.length === 0 ? undefined : parseStrictJson(body, 'the body', 'BAD_REQUEST');
-  });
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => body);
 }
 
 /** The client's own id, if it is one that can be shown anywhere. */

@@ -38,12 +38,18 @@ export function tokenDirectories(unitDir: string): string[] {
     .map((entry) => join(tokens, entry.name));
 }
 
-/** Makes every object of the unit durable: files, then directories. Throws UNIT_FAULT when an object file is empty. */
+/**
+ * Makes every object of the unit durable: files, then directories. Throws UNIT_FAULT when an object file is empty, once it
+ * removed that file, so that the next creation is judged by its own.
+ */
 export function fsyncTokens(unitDir: string): void {
   for (const token of tokenDirectories(unitDir)) {
     for (const name of objectFiles(token)) {
       const file = join(token, name);
-      needs(statSync(file).size > 0, 'UNIT_FAULT', `${file} is empty: the object was lost; is the disk full?`);
+      if (statSync(file).size === 0) {
+        if (name !== TOKEN_OBJECT) removeObject(file);
+        throw new KeysteadError('UNIT_FAULT', `${file} was empty: the object is lost; is the disk full?`);
+      }
       fsync(file);
     }
     fsync(token);

@@ -13,12 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive, ServerProcess, until } from './server-process.js';
 
 const IS_ROOT = process.getuid?.() === 0;
-const RECOVERY_MS = 3_000;
+/** On a machine that has other work than its processors can do, everything takes longer by as much. */
+const RECOVERY_MS = 3_000 * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
 const STRANGER = 54_321;
 
 let dir: string;

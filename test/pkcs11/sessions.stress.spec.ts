@@ -134,15 +134,13 @@ describe.each(devices)('the sessions of a token on $name', (device) => {
 
   it('keeps at most so many unwrapped root keys, the least recently used dropped, and opens a dropped one again', () => {
     const { token } = unit;
-    const resident = new ResidentKeys(token);
-    const keys = new RootKeys(token, resident, 3);
     const kek = token.make('placing a key', ({ lib, handle }) =>
       lib.C_GenerateKey(handle, { mechanism: MECHANISMS.CKM_AES_KEY_GEN }, [
         ...templates.probeKek(),
         templates.valueLength(32),
       ]),
     );
-    jest.spyOn(resident, 'of').mockReturnValue(kek);
+    const keys = new RootKeys(token, { of: () => kek }, 3);
     const id = randomBytes(16);
     const blobs = Array.from({ length: 5 }, () => keys.generate(id));
     const live = () =>

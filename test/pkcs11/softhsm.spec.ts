@@ -195,8 +195,6 @@ describe('a SoftHSM unit whose files are harmed', () => {
     const id = newId();
     expect(() => unit.createData('unit-record', id, Buffer.from('x'))).toThrow(refused('UNIT_FAULT'));
     full = false;
-    reopen();
-    restoreTokenObject(made.unitDir);
     expect(unit.readData('unit-record')).toEqual([]);
     unit.createData('unit-record', id, Buffer.from('x'));
     reopen();

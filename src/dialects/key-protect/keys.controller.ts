@@ -12,7 +12,7 @@ import { fromBase64 } from '../../shared/bytes.js';
 import { KeysteadError } from '../../shared/errors.js';
 
 const KEY_TYPE = 'application/vnd.ibm.kms.key+json';
-const KeyId = z.uuid();
+const KeyId = Uuid;
 const NewKey = z.strictObject({
   metadata: z.strictObject({ collectionType: z.literal(KEY_TYPE), collectionTotal: z.literal(1) }),
   resources: z
