@@ -4,6 +4,7 @@ import type { Caller } from '../access/caller.js';
 import { Gate } from '../access/gate.js';
 import { ReadOperation, RunCommands } from '../crypto-units/run-commands.command.js';
 import { AskedBy } from '../http/asked-by.js';
+import { Uuid } from '../http/uuid.js';
 
 const Documents = z.strictObject({ documents: z.array(z.string().min(1)).min(1).max(3) });
 

@@ -1,4 +1,5 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import type { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { noInstance } from '../instances/read-instances.query.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
@@ -23,6 +24,23 @@ export class ListUnitsHandler implements IQueryHandler<ListUnits> {
 
   async execute({ instanceId }: ListUnits): Promise<UnitView[]> {
     return this.fleet.views(await theInstance(this.fleet, instanceId));
+  }
+}
+
+/** Names and states of units whose rows were just read, in the same order; also of units that are on their way out. */
+export class NameStates extends Query<Pick<UnitView, 'id' | 'instanceId' | 'state'>[]> {
+  static readonly permission: Permission = 'crypto-unit.read';
+  constructor(readonly rows: readonly CryptoUnit[]) {
+    super();
+  }
+}
+
+@QueryHandler(NameStates)
+export class NameStatesHandler implements IQueryHandler<NameStates> {
+  constructor(private readonly fleet: Fleet) {}
+
+  async execute({ rows }: NameStates) {
+    return rows.map((row) => ({ id: row.id, instanceId: row.instanceId, state: this.fleet.stateOf(row) }));
   }
 }
 

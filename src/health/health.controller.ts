@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { z } from 'zod';
+import { Uuid } from '../http/uuid.js';
 import { KeysteadError } from '../shared/errors.js';
 import { HealthBoard } from './health-board.js';
 import { NEXT_STEP, VERDICT } from './readiness.js';
@@ -11,8 +12,13 @@ interface Reply {
 }
 
 const LOOP_LAG_LIMIT_MS = 1_000;
+const LOOP_LAG_WINDOW_MS = 10_000;
 const RETRY_AFTER_S = '2';
-const code = z.coerce.number().int().min(200).max(599).optional();
+const code = z
+  .string()
+  .regex(/^[2-5]\d\d$/, 'must be a status from 200 to 599')
+  .transform(Number)
+  .optional();
 const Codes = z.strictObject({ warncode: code, failcode: code, uninitcode: code });
 
 /**
@@ -25,6 +31,7 @@ export class HealthController {
 
   constructor(private readonly board: HealthBoard) {
     this.#loop.enable();
+    setInterval(() => this.#loop.reset(), LOOP_LAG_WINDOW_MS).unref(); // else hours of ease would hide that it hangs now
   }
 
   @Get('livez')

@@ -53,6 +53,7 @@ export class CryptoUnit {
     this.#endExpiredImporter();
     this.keeper.refresh(!this.acting);
     this.#resume();
+    if (!this.acting) this.settle();
   }
 
   /** Opens the module anew when it has leaked enough, unless an importer waits, which would be lost. */
@@ -92,6 +93,17 @@ export class CryptoUnit {
     this.#read(this.keeper.token());
   }
 
+  /** Completes an intent that a failed commit left, once the token takes writes again. */
+  settle(): void {
+    const journal = this.keeper.open && !this.zeroizing ? this.journal() : undefined;
+    if (!journal?.unsettled) return;
+    try {
+      this.reload();
+    } catch (cause) {
+      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+    }
+  }
+
   /** Forgets all that belongs to an open token. */
   dropGeneration(): void {
     this.#journal = undefined;
@@ -117,8 +129,8 @@ export class CryptoUnit {
    * with a bare intent says that the act did not happen.
    */
   #settle(token: UnitToken, journal: Journal): void {
-    const record = journal.problem ? undefined : journal.record();
-    if (!record?.plans.some(({ receipt }) => receipt === null)) return;
+    const record = journal.unsettled ? journal.record() : undefined;
+    if (!record) return;
     const error = {
       code: 'UNIT_FAULT',
       message: 'the unit stopped before the command took effect and nothing was changed; sign it again',

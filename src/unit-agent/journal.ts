@@ -60,6 +60,11 @@ export class Journal {
     return this.#problem;
   }
 
+  /** The record holds an intent without a result. */
+  get unsettled(): boolean {
+    return !this.#problem && this.#record?.plans.some(({ receipt }) => receipt === null) === true;
+  }
+
   /** A claim was finished here once, and its record, or a newer one, is not there any more. */
   get lost(): boolean {
     return this.#lost;

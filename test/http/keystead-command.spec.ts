@@ -20,7 +20,7 @@ function keystead(args: string[], env: Record<string, string> = {}, root = ROOT)
     cwd: dir,
     encoding: 'utf8',
     timeout: SPAWNED_MS,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: process.env['PATH'], KEYSTEAD_RUNTIME_DIR: join(dir, 'run'), ...env },
   });
   return { status, stdout, stderr };
 }

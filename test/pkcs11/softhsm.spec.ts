@@ -177,7 +177,11 @@ describe('a SoftHSM unit whose files are harmed', () => {
     unit = UnitToken.open(made.wanted);
   });
 
-  it('a creation whose file is empty on disk, as on a full disk, does not count and is taken back', () => {
+  it.each([
+    ['empty', 0],
+    ['cut short', 0.5],
+    ['cut at the last byte', 1],
+  ])('a creation whose file is %s on disk, as on a full disk, does not count, and the next one does', (_how, left) => {
     unit.close();
     const newest = () => {
       const files = readdirSync(tokenOf(made.unitDir)).filter(
@@ -188,17 +192,16 @@ describe('a SoftHSM unit whose files are harmed', () => {
     };
     let full = true;
     const durable = () => {
-      if (full) truncateSync(newest());
+      if (full) truncateSync(newest(), Math.max(0, Math.floor(statSync(newest()).size * left) - 1));
       fsyncTokens(made.unitDir);
     };
     unit = UnitToken.open({ ...made.wanted, durable });
-    const id = newId();
-    expect(() => unit.createData('unit-record', id, Buffer.from('x'))).toThrow(refused('UNIT_FAULT'));
+    const [lost, kept] = [newId(), newId()];
+    expect(() => unit.createData('unit-record', lost, Buffer.from('x'))).toThrow(refused('UNIT_FAULT'));
     full = false;
-    expect(unit.readData('unit-record')).toEqual([]);
-    unit.createData('unit-record', id, Buffer.from('x'));
+    unit.createData('unit-record', kept, Buffer.from('x'));
     reopen();
-    expect(unit.readData('unit-record')).toEqual([{ id, value: Buffer.from('x') }]);
+    expect(unit.readData('unit-record')).toEqual([{ id: kept, value: Buffer.from('x') }]);
   });
   it('what a kill left empty is cleared away before the token is opened again', () => {
     unit.close();

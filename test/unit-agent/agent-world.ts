@@ -43,8 +43,14 @@ export class AgentWorld {
     descriptor: object = {},
   ) {
     mkdirSync(this.unitDir, { recursive: true, mode: 0o700 });
+    this.describe(descriptor);
+  }
+
+  /** Writes unit.json: a SoftHSM unit, with these changes. */
+  describe(descriptor: object): void {
+    const { unit: id, instance } = this;
     const module = findSoftHsm();
-    const config = { v: 1, id: this.unit, instance, zone: 'z1', provider: 'softhsm', module, recordStore: 'token' };
+    const config = { v: 1, id, instance, zone: 'z1', provider: 'softhsm', module, recordStore: 'token' };
     writeFileSync(join(this.unitDir, 'unit.json'), JSON.stringify({ ...config, ...descriptor }));
   }
 

@@ -6,20 +6,24 @@ import { ListUnits } from '../../crypto-units/read-units.query.js';
 import { NO_HEALTHY_UPSTREAM } from '../../crypto-units/unit-picker.js';
 import { AskedBy } from '../../http/asked-by.js';
 import { instanceIn } from '../../http/instance-header.js';
+import { Uuid } from '../../http/uuid.js';
 import { CreateRootKey } from '../../keys/create-key.command.js';
 import { UnwrapKey, WrapKey } from '../../keys/wrap.command.js';
 import { fromBase64 } from '../../shared/bytes.js';
 import { KeysteadError } from '../../shared/errors.js';
 
 const KEY_TYPE = 'application/vnd.ibm.kms.key+json';
-const KeyId = Uuid;
 const NewKey = z.strictObject({
   metadata: z.strictObject({ collectionType: z.literal(KEY_TYPE), collectionTotal: z.literal(1) }),
   resources: z
     .array(
       z.strictObject({
         type: z.literal(KEY_TYPE),
-        name: z.string().min(2).max(90),
+        name: z
+          .string()
+          .min(2)
+          .max(90)
+          .regex(/^\P{Cc}*$/u, 'must not have control characters'),
         extractable: z.literal(false, 'must be false: only root keys are served so far'),
       }),
     )
@@ -61,7 +65,7 @@ export class KeysController {
   async wrap(
     @AskedBy() caller: Caller,
     @Headers() headers: Record<string, string>,
-    @Param('id', { schema: KeyId }) id: string,
+    @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: WrapBody.default({ aad: [] }) }) { plaintext, aad }: z.infer<typeof WrapBody>,
   ) {
     const instance = await this.#instance(caller, headers);
@@ -79,7 +83,7 @@ export class KeysController {
   async unwrap(
     @AskedBy() caller: Caller,
     @Headers() headers: Record<string, string>,
-    @Param('id', { schema: KeyId }) id: string,
+    @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: UnwrapBody }) { ciphertext, aad }: z.infer<typeof UnwrapBody>,
   ) {
     const instance = await this.#instance(caller, headers);
