@@ -146,6 +146,7 @@ describe('when PostgreSQL dies', () => {
   });
 
   it('as long as it does not come back: 503 database-unavailable, for health and for clients', async () => {
+    await comesTo('operational', patience(3_000));
     const sealed = await wrap(world, key);
     const conf = join(data(), 'postgresql.conf');
     renameSync(conf, `${conf}.away`);

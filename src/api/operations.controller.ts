@@ -6,7 +6,9 @@ import { ReadOperation, RunCommands } from '../crypto-units/run-commands.command
 import { AskedBy } from '../http/asked-by.js';
 import { Uuid } from '../http/uuid.js';
 
-const Documents = z.strictObject({ documents: z.array(z.string().min(1)).min(1).max(3) });
+/** Many times what the longest command takes; it is kept as evidence, and goes to the agent in one frame. */
+const MAX_DOCUMENT_LENGTH = 128 << 10;
+const Documents = z.strictObject({ documents: z.array(z.string().min(1).max(MAX_DOCUMENT_LENGTH)).min(1).max(3) });
 
 /** Signed admin commands, relayed as they are, and what the units made of them. */
 @Controller('api/v1/operations')

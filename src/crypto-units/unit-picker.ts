@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { type ErrorCode, KeysteadError } from '../shared/errors.js';
+import { type ErrorCode, KeysteadError, needs } from '../shared/errors.js';
 import type { CryptoClient } from '../unit-agent/client.js';
 import { Fleet } from './fleet.js';
+import { theInstance } from './read-units.query.js';
 
 /** Faults of a unit, not of the request: another unit may do better. Everything else would fail there too. */
 const TRY_ANOTHER: ReadonlySet<ErrorCode> = new Set([
@@ -45,6 +46,13 @@ export class UnitPicker {
       }
     }
     throw failure;
+  }
+
+  /** The instance that a request means. NO_HEALTHY_UPSTREAM when none of its units serves, whatever is asked for. */
+  async servedInstance(named: string | undefined): Promise<string> {
+    const instanceId = await theInstance(this.fleet, named);
+    needs(this.serving(instanceId).length > 0, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    return instanceId;
   }
 
   /** Ids of the units that serve the instance now. */

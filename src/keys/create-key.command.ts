@@ -11,12 +11,15 @@ import { rowOf } from './key-row.js';
 
 const PROOF = Buffer.from('keystead/new key opens on another unit');
 
-/** Generates a root key in one unit, proves on another that it opens there, and only then keeps it. */
+/**
+ * Generates a root key in one unit, proves on another that it opens there, and only then keeps it. As for every command
+ * of this folder, an instance that is not named is the only one there is.
+ */
 export class CreateRootKey extends Command<Key> {
   static readonly permission: Permission = 'key.create';
   constructor(
     readonly by: string,
-    readonly instanceId: string,
+    readonly instanceId: string | undefined,
     readonly name: string,
   ) {
     super();
@@ -31,7 +34,8 @@ export class CreateRootKeyHandler implements ICommandHandler<CreateRootKey> {
     private readonly units: UnitPicker,
   ) {}
 
-  async execute({ by, instanceId, name }: CreateRootKey): Promise<Key> {
+  async execute({ by, instanceId: named, name }: CreateRootKey): Promise<Key> {
+    const instanceId = await this.units.servedInstance(named);
     const id = randomUUID();
     const createdAt = new Date();
     const key = { id, instanceId, name, createdBy: by, createdAt };

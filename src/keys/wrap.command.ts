@@ -15,7 +15,7 @@ export class WrapKey extends Command<{ ciphertext: string; versionId: string; pl
   static readonly permission: Permission = 'key.use';
   constructor(
     readonly by: string,
-    readonly instanceId: string,
+    readonly instanceId: string | undefined,
     readonly keyId: string,
     readonly plaintext: Buffer | undefined,
     readonly aad: readonly string[],
@@ -32,7 +32,8 @@ export class WrapKeyHandler implements ICommandHandler<WrapKey> {
     private readonly units: UnitPicker,
   ) {}
 
-  async execute({ by, instanceId, keyId, plaintext, aad }: WrapKey) {
+  async execute({ by, instanceId: named, keyId, plaintext, aad }: WrapKey) {
+    const instanceId = await this.units.servedInstance(named);
     const { key, version } = await latestVersion(this.db, instanceId, keyId);
     const served = await this.units.use(instanceId, async (unit) => {
       const dataKey = plaintext ?? (await unit.random(DATA_KEY_BYTES));
@@ -62,7 +63,7 @@ export class UnwrapKey extends Command<{ plaintext: Buffer; versionId: string }>
   static readonly permission: Permission = 'key.use';
   constructor(
     readonly by: string,
-    readonly instanceId: string,
+    readonly instanceId: string | undefined,
     readonly keyId: string,
     readonly ciphertext: string,
     readonly aad: readonly string[],
@@ -79,7 +80,8 @@ export class UnwrapKeyHandler implements ICommandHandler<UnwrapKey> {
     private readonly units: UnitPicker,
   ) {}
 
-  async execute({ by, instanceId, keyId, ciphertext, aad }: UnwrapKey) {
+  async execute({ by, instanceId: named, keyId, ciphertext, aad }: UnwrapKey) {
+    const instanceId = await this.units.servedInstance(named);
     const key = await findKey(this.db, instanceId, keyId);
     const { sealed, versionId } = openEnvelope(ciphertext);
     const version = await this.db.manager.findOneBy(KeyVersion, { id: versionId, keyId });

@@ -116,12 +116,22 @@ export class CryptoUnit {
     const journal = new Journal(this.dir, token, this.log);
     this.#recordLost = journal.lost;
     if (!this.zeroizing) {
-      this.#settle(token, journal);
-      journal.sweep();
+      this.#tidy(token, journal);
       const record = journal.problem ? undefined : journal.record();
       this.masterKeyProved = record?.mk ? masterKeyMatches(token, record.instance, record.mk) : false;
     }
     this.#journal = journal;
+  }
+
+  /** A disk that is full or read-only keeps no unit from serving what it holds; the next probe tries again. */
+  #tidy(token: UnitToken, journal: Journal): void {
+    try {
+      this.#settle(token, journal);
+      journal.sweep();
+    } catch (cause) {
+      if (cause instanceof KeysteadError && cause.code === 'TOKEN_LOST') throw cause;
+      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+    }
   }
 
   /**
@@ -154,7 +164,7 @@ export class CryptoUnit {
   }
 
   #resume(): void {
-    if (!this.zeroizing) return;
+    if (!this.zeroizing || this.acting) return;
     try {
       resumeZeroize(this);
     } catch (cause) {

@@ -1,4 +1,4 @@
-import { canKill, KillWorld, STEPS, type StepName, SYSCALLS } from './kill-points.js';
+import { canKill, KillWorld, STEPS, type StepName } from './kill-points.js';
 import { countStart, judgeStart, killStart } from './kill-start.js';
 
 // A sample, in the middle of three kinds of call; kill.long.spec.ts takes every single one of all kinds.

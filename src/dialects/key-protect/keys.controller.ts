@@ -10,7 +10,7 @@ import { Uuid } from '../../http/uuid.js';
 import { CreateRootKey } from '../../keys/create-key.command.js';
 import { UnwrapKey, WrapKey } from '../../keys/wrap.command.js';
 import { fromBase64 } from '../../shared/bytes.js';
-import { KeysteadError } from '../../shared/errors.js';
+import { KeysteadError, needs } from '../../shared/errors.js';
 
 const KEY_TYPE = 'application/vnd.ibm.kms.key+json';
 const NewKey = z.strictObject({
@@ -45,9 +45,9 @@ export class KeysController {
     @Headers() headers: Record<string, string>,
     @Body({ schema: NewKey }) { resources }: z.infer<typeof NewKey>,
   ) {
-    const instance = await this.#instance(caller, headers);
-    const key = await this.gate.ask(caller, new CreateRootKey(caller.name, instance, resources[0]?.name ?? ''));
-    const { id, name, createdAt } = key;
+    const name = resources[0]?.name ?? '';
+    const key = await this.gate.ask(caller, new CreateRootKey(caller.name, instanceIn(headers), name));
+    const { id, createdAt } = key;
     const resource = {
       id,
       type: KEY_TYPE,
@@ -68,7 +68,7 @@ export class KeysController {
     @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: WrapBody.default({ aad: [] }) }) { plaintext, aad }: z.infer<typeof WrapBody>,
   ) {
-    const instance = await this.#instance(caller, headers);
+    const instance = instanceIn(headers);
     const given = plaintext === undefined ? undefined : fromBase64(plaintext, 'plaintext');
     const wrapped = await this.gate.ask(caller, new WrapKey(caller.name, instance, id, given, aad));
     return {
@@ -86,8 +86,7 @@ export class KeysController {
     @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: UnwrapBody }) { ciphertext, aad }: z.infer<typeof UnwrapBody>,
   ) {
-    const instance = await this.#instance(caller, headers);
-    const opened = await this.gate.ask(caller, new UnwrapKey(caller.name, instance, id, ciphertext, aad));
+    const opened = await this.gate.ask(caller, new UnwrapKey(caller.name, instanceIn(headers), id, ciphertext, aad));
     return { plaintext: opened.plaintext.toString('base64'), keyVersion: { id: opened.versionId } };
   }
 
@@ -98,17 +97,9 @@ export class KeysController {
     @Headers() headers: Record<string, string>,
     @Req() { method, url }: { method: string; url: string },
   ): Promise<never> {
-    await this.#instance(caller, headers);
-    throw new KeysteadError('NOT_FOUND', `${method} ${url} is not served`);
-  }
-
-  /** The caller's instance. NO_HEALTHY_UPSTREAM when none of its units serves, whatever was asked. */
-  async #instance(caller: Caller, headers: Record<string, string>): Promise<string> {
     const units = await this.gate.ask(caller, new ListUnits(instanceIn(headers)));
-    const [first] = units;
-    if (first === undefined || units.every((unit) => !unit.serving)) {
-      throw new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
-    }
-    return first.instanceId;
+    const serves = units.some((unit) => unit.serving);
+    needs(serves, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    throw new KeysteadError('NOT_FOUND', `${method} ${url} is not served`);
   }
 }
