@@ -5,6 +5,7 @@ import {
   type KeyObject,
   publicEncrypt,
   randomBytes,
+  randomUUID,
 } from 'node:crypto';
 import { type Receipt, readReceipt } from '../src/admins/receipt.js';
 import { type CommandPayload, signCommand } from '../src/admins/signed-command.js';
@@ -14,7 +15,7 @@ import type { ErrorCode } from '../src/shared/errors.js';
 import { Secret } from '../src/shared/secret.js';
 import type { SignedOp } from '../src/shared/unit-state.js';
 import type { UnitFacts } from '../src/unit-agent/protocol.js';
-import type { Answer, World } from './world.js';
+import { type Answer, until, type World } from './world.js';
 
 /** What became of a command on one unit: 'ok', or the code of the refusal; the receipt, when there is one, is verified. */
 export interface Verdict {
@@ -46,10 +47,21 @@ export class Admins {
   ) {}
 
   async facts(unit: string): Promise<UnitFacts> {
-    const nonce = randomBytes(16).toString('base64url');
-    const { status, body, text } = await this.world.api('GET', `/api/v1/cryptounits/${unit}/facts?nonce=${nonce}`);
+    const { status, body, text } = await this.#askFacts(unit);
     if (status !== 200) throw new Error(`no facts of ${unit}: ${status} ${text}`);
     return body.facts;
+  }
+
+  /** Waits until the agents of the units answer. */
+  async reach(units: readonly string[]): Promise<void> {
+    for (const unit of units) await until(async () => (await this.#askFacts(unit)).status === 200, 20_000);
+  }
+
+  /** SIGKILL; when this fulfils the agent is gone, and a new one may be there already. */
+  async killAgent(unit: string): Promise<void> {
+    const pid = this.world.agentPid(unit);
+    process.kill(pid, 'SIGKILL');
+    await until(async () => !isAlive(pid), 5_000);
   }
 
   async claim(unit: string, plan: string = randomUUID(), key = this.key): Promise<Answer> {
@@ -141,6 +153,11 @@ export class Admins {
     }
   }
 
+  #askFacts(unit: string): Promise<Answer> {
+    const nonce = randomBytes(16).toString('base64url');
+    return this.world.api('GET', `/api/v1/cryptounits/${unit}/facts?nonce=${nonce}`);
+  }
+
   /** Claim, import, kmsCryptoUser on the units: they are kms-initialized afterwards. */
   async initialise(units: readonly string[]): Promise<void> {
     for (const unit of units) assertOk(await this.claim(unit));
@@ -148,6 +165,14 @@ export class Admins {
       for (const { code, message } of Object.values(verdicts))
         if (code !== 'ok') throw new Error(`${code}: ${message}`);
     }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false; // ESRCH
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { spkiOf } from '../src/admins/public-key.js';
 import { PERMISSIONS, ROLES, type Role } from '../src/shared/permissions.js';
 import { ALLOWED, type UnitAct, type UnitState } from '../src/shared/unit-state.js';
 import { Admins, adminKey, assertOk, codeOf, type Verdict } from './admin.js';
@@ -52,12 +53,10 @@ describe('acts and states', () => {
     'mk.importer': async () => only(await admins.run('mk.importer', {}, [unit])).code,
     'user.add': async () => only(await admins.addAdmin('DEPUTY', deputy, [unit])).code,
     'user.remove': async () => only(await admins.run('user.remove', { name: 'DEPUTY' }, [unit])).code,
-    'mk.import': async () => {
-      const made = only(await admins.run('mk.importer', {}, [unit]));
-      if (made.code === 'ok') return only(await admins.importMasterKey([unit])).code;
-      const nobodys = { publicKey: stranger.export({ type: 'pkcs1', format: 'der' }), oaep: 'SHA-1' };
-      const spki = Buffer.from(adminKeySpki()).toString('base64');
-      const args = admins.masterKey.args(world.instance, { [unit]: { ...nobodys, publicKey: spki } });
+    'mk.import': async (state) => {
+      if (expected('mk.import', state) === 'ok') return only(await admins.importMasterKey([unit])).code;
+      const importer = { publicKey: spkiOf(stranger).toString('base64'), oaep: 'SHA-1' };
+      const args = admins.masterKey.args(world.instance, { [unit]: importer });
       return only(await admins.run('mk.import', args, [unit])).code;
     },
     'use-keys': async () => codeOf(await createKey()),
@@ -66,7 +65,12 @@ describe('acts and states', () => {
   const AFTER: Partial<Record<UnitAct, Partial<Record<UnitState, UnitState>>>> = {
     claim: { reserved: 'claimed' },
     'mk.import': { claimed: 'initialized', 'kms-authorized': 'kms-initialized' },
-    zeroize: { claimed: 'reserved', initialized: 'reserved', 'kms-authorized': 'reserved', 'kms-initialized': 'reserved' },
+    zeroize: {
+      claimed: 'reserved',
+      initialized: 'reserved',
+      'kms-authorized': 'reserved',
+      'kms-initialized': 'reserved',
+    },
   };
 
   function expected(act: UnitAct, state: UnitState): string {

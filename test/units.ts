@@ -31,7 +31,7 @@ export function serves(world: World, id: string, deadlineMs = 10_000): Promise<v
   return until(
     async () => (await world.api('GET', `/health/units/${id}`)).status === 200,
     deadlineMs,
-    () => `unit ${id} does not serve in ${deadlineMs} ms\n${world.logTail()}`,
+    () => `unit ${id} does not serve in ${deadlineMs} ms`,
   );
 }
 

@@ -16,7 +16,8 @@ whenPossible.each(Object.keys(STEPS) as StepName[])('an agent killed during %s',
     const counts = await world.count();
     for (const syscall of SAMPLE.filter((name) => counts[name] > 0)) {
       const nth = Math.ceil(counts[syscall] / 2);
-      expect([syscall, nth, world.judge(await world.killAt(syscall, nth))]).toEqual([syscall, nth, undefined]);
+      const killed = await world.killAt(syscall, nth);
+      expect([syscall, nth, killed.answered, world.judge(killed)]).toEqual([syscall, nth, false, undefined]);
     }
   });
 });
