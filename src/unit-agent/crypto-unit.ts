@@ -48,12 +48,19 @@ export class CryptoUnit {
     this.#resume();
   }
 
-  /** At each probe: the token is looked at, and got back if it can be. */
+  /** At each probe: token and record are looked at, and got back if they can be. */
   refresh(): void {
     this.#endExpiredImporter();
     this.keeper.refresh(!this.acting);
     this.#resume();
-    if (!this.acting) this.settle();
+    if (this.acting) return;
+    this.settle();
+    if (!this.zeroizing && this.keeper.open && !this.journal().holds()) this.openAnew();
+  }
+
+  /** The token answers, and what is on it is wrong or does not work. */
+  openAnew(): void {
+    if (!this.acting && !this.zeroizing) this.keeper.openAnew();
   }
 
   /** Opens the module anew when it has leaked enough, unless an importer waits, which would be lost. */

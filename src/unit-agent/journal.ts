@@ -70,6 +70,18 @@ export class Journal {
     return this.#lost;
   }
 
+  /** Whether the record that is believed still is on the token. */
+  holds(): boolean {
+    if (this.#problem || !this.#record) return true; // there is nothing that is believed
+    const [newest] = this.#kept;
+    try {
+      return this.#store.all().some(({ name }) => name === newest);
+    } catch (cause) {
+      this.log.warn({ event: 'record-not-read', unit: this.dir.id, message: messageOf(cause) });
+      return false;
+    }
+  }
+
   /** Reads what is stored now. Throws TOKEN_LOST when the token does not answer. */
   reload(): void {
     const mark = this.dir.mark();
