@@ -113,7 +113,7 @@ it('zeroize leaves the token and the keys of others, and nothing of ours', async
   expect((await world.api('GET', `/api/v1/cryptounits/${id}`)).body.serial).toBe(prepared[2]?.serial);
 });
 
-it('a zeroized token is claimed and loaded again', async () => {
+it('a zeroized token is claimed again', async () => {
   const id = await unitAt(3);
   await succeed(world.kp('crypto-unit', 'claim', '--credential', 'admin.key', '--ids', id));
   expect((await unitOf(world, id)).state).toBe('claimed');

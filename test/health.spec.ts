@@ -1,7 +1,6 @@
 import { readFileSync, renameSync } from 'node:fs';
-import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { createKey, instanceHeader, Load, opens, succeed, wrap } from './units.js';
+import { createKey, instanceHeader, Load, opens, patience, succeed, wrap } from './units.js';
 import { ROOT, until, World } from './world.js';
 
 /** Health through the life of a server that has a PostgreSQL of its own. */
@@ -123,8 +122,6 @@ describe('with an instance', () => {
 describe('when PostgreSQL dies', () => {
   const data = () => join(world.dataDir, 'postgres', 'data');
   const postmaster = () => Number(readFileSync(join(data(), 'postmaster.pid'), 'utf8').split('\n')[0]);
-  /** As long as the machine has more to do than it can, everything takes longer by as much. */
-  const patience = (milliseconds: number) => milliseconds * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
   let key: string;
   beforeAll(async () => {
     key = await createKey(world, 'root');

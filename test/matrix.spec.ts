@@ -4,8 +4,8 @@ import { PERMISSIONS, ROLES, type Role } from '../src/shared/permissions.js';
 import { ALLOWED, type UnitAct, type UnitState } from '../src/shared/unit-state.js';
 import { Admins, adminKey, assertOk, codeOf, type Verdict } from './admin.js';
 import { CALLERS, type Caller, type Callers, callersOf } from './callers.js';
-import { methodOf, type Names, ROUTES, registeredRoutes } from './routes.js';
-import { until, World } from './world.js';
+import { methodOf, type Names, ROUTES, registeredRoutes, servedNames } from './routes.js';
+import { World } from './world.js';
 
 /** Every act in every state, and every caller on every route, as the tables of src/shared have them. */
 let world: World;
@@ -130,16 +130,7 @@ describe('permissions and roles', () => {
   let names: Names;
   beforeAll(async () => {
     await admins.reset();
-    await admins.initialise([unit]);
-    await until(async () => codeOf(await createKey()) === 'ok', 10_000);
-    const random = await admins.document('mk.random', { bytes: 32 }, [unit]);
-    names = {
-      instance: world.instance,
-      instanceName: 'TEST',
-      unit,
-      operation: (await admins.send(random)).body.id,
-      key: (await createKey()).body.resources[0].id,
-    };
+    names = await servedNames(admins, [unit]);
     callers = await callersOf(world);
   }, 60_000);
 

@@ -5,6 +5,8 @@ import { pino } from 'pino';
 import { appModule } from '../src/app.module.js';
 import { loadConfig } from '../src/config/config.js';
 import type { Permission } from '../src/shared/permissions.js';
+import type { Admins } from './admin.js';
+import { until } from './world.js';
 
 /** What the requests of a test name. */
 export interface Names {
@@ -159,6 +161,23 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     code: 'NOT_FOUND',
   },
 };
+
+/** Makes the units serve, and answers what requests can name then: an operation that was done, and a key. */
+export async function servedNames(admins: Admins, units: readonly string[]): Promise<Names> {
+  const { world } = admins;
+  const [unit = ''] = units;
+  await admins.initialise(units);
+  const names = { instance: world.instance, instanceName: 'TEST', unit, operation: '', key: '' };
+  const { path, body, headers } = ROUTES['POST /api/v2/keys'] as Route;
+  let key = '';
+  await until(async () => {
+    const made = await world.api('POST', path(names), body?.(names), headers?.(names));
+    key = made.status === 201 ? made.body.resources[0].id : '';
+    return key !== '';
+  }, 10_000);
+  const random = await admins.send(await admins.document('mk.random', { bytes: 32 }, units));
+  return { ...names, operation: random.body.id, key };
+}
 
 /** GET for ALL. */
 export function methodOf(route: string): string {

@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { type Ran, type ShownUnit, until, type World } from './world.js';
 
 /** What of a condition a spec expects: `Reachable` False/TokenLost is ['Reachable', 'False', 'TokenLost']. */
@@ -104,3 +105,7 @@ export async function succeed(running: Promise<Ran>): Promise<Ran> {
   if (ran.code !== 0) throw new Error(`exit ${ran.code}: ${ran.stdout}${ran.stderr}`);
   return ran;
 }
+
+/** On a machine that has other work than its processors can do, everything takes longer by as much. */
+export const patience = (milliseconds: number) =>
+  milliseconds * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());

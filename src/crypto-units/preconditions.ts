@@ -49,16 +49,23 @@ export class Preconditions {
     if (plan.op === 'zeroize') await this.#keysStayReadable(tx, plan);
   }
 
-  /** Throws when this unit cannot take part now: in maintenance, or its token is not fit to be a unit. */
+  /** Throws when this unit cannot take part now: in maintenance, lost, or its token is not fit to be a unit. */
   checkUnit(unitId: string, act: UnitAct): void {
     const { maintenance, capabilities } = this.fleet.unit(unitId);
     if (maintenance) assertAllowed(act, 'maintenance');
+    if (act === 'claim') this.#assertNotLost(unitId);
     if (act === 'claim' && capabilities !== null && capabilities.missing.length > 0) {
       throw new KeysteadError(
         'TOKEN_UNSUITABLE',
         `the token of crypto unit ${unitId} cannot do ${capabilities.missing.join(', ')}; use another token`,
       );
     }
+  }
+
+  /** The agent may not know: a claimed unit whose directory was emptied looks like a new one there. */
+  #assertNotLost(unitId: string): void {
+    const lost = this.fleet.view(unitId).conditions.find(({ reason }) => reason === 'TokenLost');
+    if (lost !== undefined) throw new KeysteadError('TOKEN_LOST', lost.message);
   }
 
   /** All units of an instance have the same first administrator, claims on their way included. */

@@ -6,7 +6,7 @@ import { createSecureContext } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
-import { KeysteadError, messageOf } from '../shared/errors.js';
+import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { envelopeOf } from './envelope.js';
 
 const BODY_LIMIT = 1 << 20;
@@ -23,7 +23,7 @@ const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
  * nothing cached.
  */
 export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
-  const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS };
+  const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false };
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -38,10 +38,20 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
   });
   const fastify: FastifyInstance = adapter.getInstance();
   keepBodiesAsBytes(fastify);
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers(headersFor(request));
+    assertServable(request);
   });
   return adapter;
+}
+
+/** What node would refuse by itself, without a body (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
+function assertServable({ headers, raw }: FastifyRequest): void {
+  const { host, expect } = headers;
+  needs(host !== undefined || raw.httpVersion === '1.0', 'BAD_REQUEST', 'the request has no Host header');
+  const met = expect === undefined || expect.toLowerCase() === '100-continue';
+  needs(met, 'BAD_REQUEST', 'the only expectation that can be met is 100-continue');
 }
 
 function readTls({ certFile, keyFile }: NonNullable<Config['tls']>) {
