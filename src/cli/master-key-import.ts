@@ -57,7 +57,7 @@ export async function importMasterKey(
     [
       '',
       `Master key ${set.name}, check value ${spellHex(set.mkvp)}`,
-      `It went to the units under RSA-OAEP with ${oaep.join(' and ')}.`,
+      ...(oaep.length > 0 ? [`It went to the units under RSA-OAEP with ${oaep.join(' and ')}.`] : []),
     ],
   );
 }
