@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { Admins } from './admin.js';
 import { type Callers, callersOf } from './callers.js';
@@ -44,6 +44,14 @@ const head = (route: string, ...lines: string[]) => {
 async function allRefused(asked: readonly (readonly [string, Promise<Got>])[]): Promise<void> {
   const answers = await Promise.all(asked.map(async ([what, got]) => [what, wrongWithRefusal(await got)] as const));
   expect(answers.filter(([, wrong]) => wrong !== null)).toEqual([]);
+}
+
+function pemOf(...[type, options]: [type: 'rsa' | 'ec', options: object]): string {
+  const { publicKey } = (generateKeyPairSync as (type: string, options: object) => { publicKey: KeyObject })(
+    type,
+    options,
+  );
+  return publicKey.export({ type: 'spki', format: 'pem' }).toString();
 }
 
 const words = (text: string): string[] => text.split(/\s+/);
@@ -122,6 +130,44 @@ describe('bodies', () => {
     'with %s are not looked at',
     async (route, { status }) => {
       for (const body of ['{', '\0', '{"__proto__":1}']) expect((await ask(route, body)).status).toBe(status);
+    },
+  );
+});
+
+describe('values that look right', () => {
+  const pem = (label: string, body: string) => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const good = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const CERTIFICATES: Readonly<Record<string, string>> = {
+    'a private key': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    'a key of 1024 bits': pemOf('rsa', { modulusLength: 1024 }),
+    'a key with exponent 3': pemOf('rsa', { modulusLength: 2048, publicExponent: 3 }),
+    'a key on a curve': pemOf('ec', { namedCurve: 'P-256' }),
+    'two keys': good + good,
+    'a key cut short': good.slice(0, 200),
+    'a key that is no base64': pem('PUBLIC KEY', '****'),
+    'no DER': pem('CERTIFICATE', Buffer.from('no DER').toString('base64')),
+    'the wrong label': good.replaceAll('PUBLIC KEY', 'CERTIFICATE'),
+    'a NUL before it': `\0${good}`,
+    'a letter that is not ASCII before it': `é${good}`,
+    'more than 16 KiB': `${' '.repeat(16_384)}${good}`,
+  };
+  it.each(Object.keys(CERTIFICATES))('a certificate that is %s is refused', async (what) => {
+    const certificate = CERTIFICATES[what];
+    await allRefused([
+      ['claim', ask('POST /api/v1/cryptounits/:id/claim', JSON.stringify({ plan: randomUUID(), certificate }))],
+      ['bare claim', ask('POST /api/v1/cryptounits/claim', JSON.stringify({ certificate }))],
+    ]);
+  });
+
+  it.each(words('QQ QQ= QR== QQ==QQ== _-__ QQ==%0a =QQ= ====').map((text) => [decodeURIComponent(text)]))(
+    'base64 that is written as %j is refused',
+    async (text) => {
+      const [wrap, unwrap] = [{ plaintext: text }, { ciphertext: text }].map((body) => JSON.stringify(body));
+      await allRefused([
+        ['wrap', ask('POST /api/v2/keys/:id/actions/wrap', wrap)],
+        ['unwrap', ask('POST /api/v2/keys/:id/actions/unwrap', unwrap)],
+      ]);
     },
   );
 });

@@ -3,7 +3,8 @@ import { setTimeout as after } from 'node:timers/promises';
 import fc from 'fast-check';
 import { ALLOWED, type SignedOp, stateOf, type UnitAct, type UnitState } from '../src/shared/unit-state.js';
 import type { UnitFacts } from '../src/unit-agent/protocol.js';
-import { type Admins, adminKey, codeOf, publicPem, verdictIn } from './admin.js';
+import { Admins, adminKey, codeOf, publicPem, verdictIn } from './admin.js';
+import type { World } from './world.js';
 
 /** What is true of one unit, kept in the head. */
 interface UnitModel {
@@ -14,7 +15,11 @@ interface UnitModel {
   maintenance: boolean;
   counter: number;
 }
-export type Model = readonly UnitModel[];
+type Model = readonly UnitModel[];
+
+/** Where a history begins: with units that nobody claimed, or that serve. */
+const BEGINNINGS = ['reserved', 'kms-initialized'] as const;
+type Beginning = (typeof BEGINNINGS)[number];
 
 const NEW: UnitModel = {
   claimed: false,
@@ -24,10 +29,19 @@ const NEW: UnitModel = {
   maintenance: false,
   counter: 0,
 };
-export const newModel = (units: number): Model => Array.from({ length: units }, () => ({ ...NEW }));
+const SERVING: UnitModel = { ...NEW, claimed: true, masterKey: true, kmsUser: true, counter: 3 };
+
+/** Brings the units to where the history begins, whatever they were. */
+async function begin(beginning: Beginning, { admins, units }: Real): Promise<Model> {
+  await admins.reach(units);
+  await admins.reset();
+  if (beginning === 'reserved') return units.map(() => ({ ...NEW }));
+  await admins.initialise(units);
+  return units.map(() => ({ ...SERVING }));
+}
 
 /** The units of an instance, and those who administer it. */
-export interface Real {
+interface Real {
   readonly admins: Admins;
   readonly units: readonly string[];
 }
@@ -97,7 +111,11 @@ async function agree(model: Model, { admins, units }: Real): Promise<void> {
 }
 
 type Step = fc.AsyncCommand<Model, Real>;
-function step(name: string, run: (model: Model, real: Real) => Promise<unknown>, check = (_: Model) => true): Step {
+function step(
+  name: string,
+  run: (model: Model, real: Real) => Promise<unknown>,
+  check: (model: Readonly<Model>) => boolean = () => true,
+): Step {
   return {
     check,
     toString: () => name,
@@ -108,27 +126,18 @@ function step(name: string, run: (model: Model, real: Real) => Promise<unknown>,
   };
 }
 
-/** Without a claim nothing else happens, so it must be met often. */
-const often = <T>(times: number, arbitrary: T): T[] => Array(times).fill(arbitrary);
-
 /** The numbers of the units that a command names. */
 const some = (units: number) => fc.subarray([...Array(units).keys()], { minLength: 1 });
 
 type Victim = 'server' | number;
 
 /** Every way to change an instance of so many units, and the ways in which its processes end. */
-export function steps(units: number): fc.Arbitrary<Step>[] {
+function steps(units: number): fc.Arbitrary<Step>[] {
   const one = fc.nat(units - 1);
   const victims = fc.constantFrom<Victim[]>('server', ...Array(units).keys());
   return [
-    ...often(
-      4,
-      one.map((n) => step(`claim ${n}`, (model, real) => claim(model, real, n))),
-    ),
-    ...often(
-      3,
-      some(units).map((at) => step(`import into ${at}`, (model, real) => importKey(model, real, at))),
-    ),
+    ...Array(3).fill(one.map((n) => step(`claim ${n}`, (model, real) => claim(model, real, n)))), // nothing else begins
+    some(units).map((at) => step(`import into ${at}`, (model, real) => importKey(model, real, at))),
     fc
       .tuple(one, fc.boolean())
       .map(([n, on]) =>
@@ -140,15 +149,13 @@ export function steps(units: number): fc.Arbitrary<Step>[] {
         !act.startsWith('remove ADMIN') || at.every((n) => !model[n]?.deputy);
       return [
         some(units).map((at) => step(`${act} on ${at}`, (model, real) => signed(model, real, act, at), possible(at))),
-        fc
-          .tuple(some(units), victims, fc.nat(80))
-          .map(([at, who, delayMs]) =>
-            step(
-              `${act} on ${at}, and ${who} is killed ${delayMs} ms later`,
-              (model, real) => interrupted(model, real, act, at, () => after(delayMs).then(() => kill(real, who))),
-              possible(at),
-            ),
+        fc.tuple(some(units), victims, fc.nat(80)).map(([at, who, delayMs]) =>
+          step(
+            `${act} on ${at}, and ${who} is killed ${delayMs} ms later`,
+            (model, real) => interrupted(model, real, act, at, () => after(delayMs).then(() => kill(real, who))),
+            (model) => possible(at)(model) && at.some((n) => model[n]?.claimed),
           ),
+        ),
       ];
     }),
   ];
@@ -224,4 +231,16 @@ async function maintenance(model: Model, { admins, units }: Real, n: number, on:
   const taken = on && model.some((unit, other) => unit.maintenance && other !== n);
   expect(codeOf(await admins.maintenance(units[n] ?? '', on))).toBe(taken ? 'UNIT_IN_MAINTENANCE' : 'ok');
   if (!taken) (model[n] as UnitModel).maintenance = on;
+}
+
+/** So many histories of the world's instance, one after the other. A failure names the steps that led to it. */
+export async function histories(world: World, { runs, longest }: { runs: number; longest: number }): Promise<void> {
+  const units = (await world.units()).map(({ id }) => id);
+  const real = { admins: new Admins(world), units };
+  const history = fc.commands(steps(units.length), { maxCommands: longest, size: 'max' });
+  const agrees = fc.asyncProperty(fc.constantFrom(...BEGINNINGS), history, async (beginning, taken) => {
+    const model = await begin(beginning, real);
+    await fc.asyncModelRun(() => ({ model, real }), taken);
+  });
+  await fc.assert(agrees, { numRuns: runs, endOnFailure: true });
 }
