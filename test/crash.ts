@@ -11,7 +11,7 @@ interface Act {
   readonly undo: (world: World) => Promise<void>;
 }
 
-export const ACTS: Readonly<Record<'claim' | 'mk import' | 'user add', Act>> = {
+const ACTS: Readonly<Record<'claim' | 'mk import' | 'user add', Act>> = {
   claim: { run: (world) => world.claim(), after: 'claimed', undo: zeroizeAll },
   'mk import': {
     run: (world) => world.importKey(),
@@ -32,7 +32,7 @@ export const ACTS: Readonly<Record<'claim' | 'mk import' | 'user add', Act>> = {
 };
 
 /** A world that stands just before the act, and how long the act takes when nobody is killed. */
-export async function worldBefore(act: keyof typeof ACTS): Promise<{ world: World; milliseconds: number }> {
+async function worldBefore(act: keyof typeof ACTS): Promise<{ world: World; milliseconds: number }> {
   const world = await World.withInstance(3);
   await succeed(world.makeAdmin());
   if (act !== 'claim') {
@@ -48,12 +48,7 @@ export async function worldBefore(act: keyof typeof ACTS): Promise<{ world: Worl
 }
 
 /** Kills the victim so long after the act began, lets it come back, tries the act once more, and says what the units are then. */
-export async function killDuring(
-  world: World,
-  act: keyof typeof ACTS,
-  victim: Victim,
-  delayMs: number,
-): Promise<string[]> {
+async function killDuring(world: World, act: keyof typeof ACTS, victim: Victim, delayMs: number): Promise<string[]> {
   const units = await world.units();
   const running = ACTS[act].run(world);
   await after(delayMs);
@@ -88,4 +83,26 @@ async function zeroizeAll(world: World): Promise<void> {
 async function succeed(running: Promise<Ran>): Promise<void> {
   const { code, stdout, stderr } = await running;
   if (code !== 0) throw new Error(`exit ${code}: ${stdout}${stderr}`);
+}
+
+/** Declares, for each act, a kill of each victim at each of the moments: fractions of the time that the act takes. */
+export function killsAt(moments: readonly number[], victims: readonly Victim[]): void {
+  describe.each(Object.keys(ACTS) as (keyof typeof ACTS)[])('%s, with a SIGKILL in its middle', (act) => {
+    let world: World;
+    let whole: number;
+    beforeAll(async () => {
+      ({ world, milliseconds: whole } = await worldBefore(act));
+    }, 120_000);
+    afterAll(() => world.end());
+
+    it.each(victims.flatMap((victim) => moments.map((moment) => [victim, moment] as const)))(
+      'of %s at %s of its time: after one retry all units agree',
+      async (victim, moment) => {
+        const { after: reached, undo } = ACTS[act];
+        expect(await killDuring(world, act, victim, whole * moment)).toEqual([reached, reached, reached]);
+        await undo(world);
+      },
+      120_000,
+    );
+  });
 }
