@@ -235,10 +235,10 @@ describe('keys', () => {
         (await world.kp('key', 'wrap', key.id, '-p', plaintext, '--aad', 'a,b', '-o', 'json')).stdout,
       );
       const opened = JSON.parse(
-        (await world.kp('key', 'unwrap', key.id, '-c', wrapped.ciphertext, '--aad', 'a,b', '-o', 'json')).stdout,
+        (await world.kp('key', 'unwrap', key.id, '-c', wrapped.Ciphertext, '--aad', 'a,b', '-o', 'json')).stdout,
       );
-      expect(opened.plaintext).toBe(plaintext);
-      expect((await world.kp('key', 'unwrap', key.id, '-c', wrapped.ciphertext, '--aad', 'ab')).code).not.toBe(0);
+      expect(opened.Plaintext).toBe(plaintext);
+      expect((await world.kp('key', 'unwrap', key.id, '-c', wrapped.Ciphertext, '--aad', 'ab')).code).not.toBe(0);
     }
     const lines = JSON.parse((await world.kp('audit', 'list', '--limit', '50', '-o', 'json')).stdout);
     for (const line of lines) if (String(line.act).startsWith('kms.secrets.')) seen.add(line.unitId);

@@ -57,6 +57,7 @@ export class BootstrapKey implements OnApplicationBootstrap {
       name: NAME,
       hash,
       roles: ['Manager'],
+      scopes: [],
       createdAt: now,
       expiresAt: null,
       revokedAt: null,

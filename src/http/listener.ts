@@ -24,8 +24,12 @@ export const RAW_BODY = { rawBody: true } as const;
 /**
  * Fastify, as every route relies on it: one parser that reads a body once, at most 1 MiB, as strict JSON whatever its
  * Content-Type says (clients send all sorts, curl's form type among them); an id for every request; nothing cached.
+ * `routedUrl` says by which URL a request is routed, where that is another than its own.
  */
-export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
+export function makeListener(
+  config: Pick<Config, 'tls'>,
+  routedUrl: (request: Pick<IncomingMessage, 'method' | 'url'>) => string = ({ url = '/' }) => url,
+): FastifyAdapter {
   const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS };
   const adapter = new FastifyAdapter({
     logger: false,
@@ -35,6 +39,7 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     genReqId: correlationIdOf,
+    rewriteUrl: routedUrl,
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: refusePath,
     ...(config.tls ? { https: { ...node, ...readTls(config.tls) } } : { http: node }),
