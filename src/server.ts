@@ -55,9 +55,9 @@ export class Server {
 
   async #start(): Promise<void> {
     const { config, log } = this;
+    const listener = makeListener(config, routedUrl);
     ownDirectory(config.dataDir, 'KEYSTEAD_DATA_DIR');
     ownDirectory(config.runtimeDir, 'KEYSTEAD_RUNTIME_DIR');
-    const listener = makeListener(config, routedUrl);
     const database = config.databaseUrl === undefined ? await this.#startPostgres() : { url: config.databaseUrl };
     const app = await NestFactory.create<NestFastifyApplication>(appModule(config, database, log), listener, {
       bodyParser: false,

@@ -52,6 +52,8 @@ export class World {
   #server: ChildProcess | undefined;
   #log = '';
   #database: string | undefined;
+  /** Databases that are not in use now. */
+  readonly #left: string[] = [];
   #port = 0;
 
   private constructor(private readonly options: WorldOptions) {}
@@ -123,10 +125,23 @@ export class World {
     await ended(this.#server, 'SIGTERM');
   }
 
+  /** A copy of the database as it is, as a backup would be. The server must not run. */
+  async backUp(): Promise<string> {
+    const copy = await newDatabase(`TEMPLATE ${nameOf(this.databaseUrl)}`);
+    this.#left.push(copy);
+    return copy;
+  }
+
+  /** The next launch finds the database as it was when it was backed up. */
+  async restore(copy: string): Promise<void> {
+    this.#left.push(this.databaseUrl);
+    this.#database = await newDatabase(`TEMPLATE ${nameOf(copy)}`);
+  }
+
   /** Stops the server and removes everything the world made. */
   async end(): Promise<void> {
     await this.stopServer();
-    if (this.#database !== undefined) await dropDatabase(this.#database);
+    for (const one of [...this.#left, this.#database ?? []].flat()) await dropDatabase(one);
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -320,17 +335,19 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   await gone;
 }
 
-async function newDatabase(): Promise<string> {
+async function newDatabase(how = ''): Promise<string> {
   const name = `w_${randomBytes(6).toString('hex')}`;
-  await admin(`CREATE DATABASE ${name}`);
+  await admin(`CREATE DATABASE ${name} ${how}`);
   const url = new URL(process.env['TEST_DATABASE_URL'] ?? '');
   url.pathname = `/${name}`;
   return url.toString();
 }
 
 async function dropDatabase(url: string): Promise<void> {
-  await admin(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+  await admin(`DROP DATABASE ${nameOf(url)} WITH (FORCE)`);
 }
+
+const nameOf = (url: string) => new URL(url).pathname.slice(1);
 
 async function admin(sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: process.env['TEST_DATABASE_URL'] });

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Logger } from 'pino';
@@ -9,6 +8,7 @@ import { LOG } from '../config/log.js';
 import { readPrivateFile, writeDurably } from '../shared/durable-file.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey, isApiKey, makeApiKey } from './api-key-text.js';
+import { issueApiKey } from './issue-api-key.js';
 
 /** Key of the advisory lock under which one server at a time looks for, or makes, the first key. */
 const BOOTSTRAP_LOCK = 0x6b7362; // 'ksb'
@@ -36,33 +36,21 @@ export class BootstrapKey implements OnApplicationBootstrap {
       await tx.query('SELECT pg_advisory_xact_lock($1)', [BOOTSTRAP_LOCK]);
       if (await managerKeyInForce(tx)) return false;
       const left = readOwnKey(file);
-      const hash = left && hashOfApiKey(left);
-      if (hash && !(await tx.existsBy(ApiKey, { hash }))) {
-        await this.#enrol(tx, hash);
+      if (left !== undefined && !(await tx.existsBy(ApiKey, { hash: hashOfApiKey(left) }))) {
+        await this.#issue(tx, left);
         return true;
       }
       const key = makeApiKey();
       writeDurably(file, `${key}\n`);
-      await this.#enrol(tx, hashOfApiKey(key));
+      await this.#issue(tx, key);
       return true;
     });
     if (made) this.log.info({ event: 'bootstrap-api-key', file });
   }
 
-  async #enrol(tx: EntityManager, hash: Buffer): Promise<void> {
-    const id = randomUUID();
-    const now = new Date();
-    await tx.insert(ApiKey, {
-      id,
-      name: NAME,
-      hash,
-      roles: ['Manager'],
-      scopes: [],
-      createdAt: now,
-      expiresAt: null,
-      revokedAt: null,
-    });
-    await this.audit.append(tx, { act: 'api-key.bootstrap', outcome: 'success', by: 'keystead', target: id });
+  #issue(tx: EntityManager, key: string): Promise<string> {
+    const first = { name: NAME, roles: ['Manager'], expiresAt: null } as const;
+    return issueApiKey(tx, this.audit, key, { ...first, act: 'api-key.bootstrap', by: 'keystead' });
   }
 }
 

@@ -6,12 +6,15 @@ import type { SignedOp } from '../shared/unit-state.js';
 
 const CONTROL = /\p{Cc}/u;
 
-/** The name of an administrator or of the kmsCryptoUser: 1 to 255 characters, no control characters. */
-export const UserName = z
+/** 1 to 255 characters, none of them a control character: it is shown to people and kept as text. */
+export const Line = z
   .string()
   .min(1)
   .max(255)
-  .refine((name) => !CONTROL.test(name), 'has a control character');
+  .refine((text) => !CONTROL.test(text), 'has a control character');
+
+/** The name of an administrator or of the kmsCryptoUser. */
+export const UserName = Line;
 
 /** The name of a master key: 1 to 8 printable ASCII characters, no blank at either end. */
 export const MasterKeyName = z

@@ -4,7 +4,7 @@ import { sha256 } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { parseStrictJson } from '../shared/strict-json.js';
 import { SIGNED_OPS, type SignedOp } from '../shared/unit-state.js';
-import { hexOf, inShape, Moment, readArgs } from './command-args.js';
+import { hexOf, inShape, Line, Moment, readArgs } from './command-args.js';
 import { fingerprintOf } from './public-key.js';
 
 /**
@@ -69,15 +69,15 @@ const Payload = z
   .strictObject({
     v: z.literal(1),
     op: z.enum(SIGNED_OPS),
-    instance: z.string().min(1).max(255),
+    instance: Line,
     plan: z
       .string()
       .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'is not a lower-case UUID'),
     units: z
       .array(
         z.strictObject({
-          id: z.string().min(1).max(255),
-          serial: z.string().min(1).max(255),
+          id: Line,
+          serial: Line,
           epoch: hexOf(16),
           counter: z.int().min(1),
         }),

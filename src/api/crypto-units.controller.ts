@@ -10,15 +10,19 @@ import { AskUnitFacts, ListUnits, ReadKmsUser, ShowUnit } from '../crypto-units/
 import type { UnitView } from '../crypto-units/unit-view.js';
 import { AskedBy } from '../http/asked-by.js';
 import { instanceIn } from '../http/instance-header.js';
+import { Uuid } from '../http/uuid.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 
-const Pem = z.string().min(1).max(16_384);
-const ClaimBody = z.strictObject({ plan: z.uuid(), certificate: Pem });
+const Pem = z
+  .string()
+  .min(1)
+  .max(16_384)
+  .regex(/^[\t\n\r -~]*$/, 'must be PEM, which is ASCII');
+const ClaimBody = z.strictObject({ plan: Uuid, certificate: Pem });
 const BareClaimBody = z.strictObject({ certificate: Pem });
 const MaintenanceBody = z.strictObject({ on: z.boolean() });
 const Nonce = z.string().regex(/^[A-Za-z0-9_-]{22,86}$/, 'must be base64url of 16 to 64 bytes');
 const FactsQuery = z.strictObject({ nonce: Nonce });
-const UnitId = z.uuid();
 
 /** Crypto units: IBM's four HTTP calls (list, claim, zeroize, kmsCryptoUser metadata) and ours beside them. */
 @Controller('api/v1')
@@ -40,14 +44,14 @@ export class CryptoUnitsController {
   }
 
   @Get('cryptounits/:id')
-  show(@AskedBy() caller: Caller, @Param('id', { schema: UnitId }) id: string) {
+  show(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
     return this.gate.ask(caller, new ShowUnit(id));
   }
 
   @Get('cryptounits/:id/facts')
   facts(
     @AskedBy() caller: Caller,
-    @Param('id', { schema: UnitId }) id: string,
+    @Param('id', { schema: Uuid }) id: string,
     @Query({ schema: FactsQuery }) { nonce }: z.infer<typeof FactsQuery>,
   ) {
     return this.gate.ask(caller, new AskUnitFacts(id, nonce));
@@ -57,7 +61,7 @@ export class CryptoUnitsController {
   @HttpCode(200)
   claim(
     @AskedBy() caller: Caller,
-    @Param('id', { schema: UnitId }) id: string,
+    @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: ClaimBody }) { plan, certificate }: z.infer<typeof ClaimBody>,
   ) {
     return this.gate.ask(caller, new ClaimUnit(caller.name, id, plan, certificate));
@@ -76,14 +80,14 @@ export class CryptoUnitsController {
       'FORBIDDEN',
       "the bare claim is switched off (KEYSTEAD_BARE_CLAIM); use 'kp crypto-unit claim --credential FILE'",
     );
-    const id = UnitId.safeParse(unitId);
+    const id = Uuid.safeParse(unitId);
     needs(id.success, 'BAD_REQUEST', 'the header Crypto-Unit-ID must name the crypto unit');
     return this.gate.ask(caller, new ClaimUnit(caller.name, id.data, randomUUID(), certificate));
   }
 
   /** IBM's bare zeroize carries no signature, so no unit obeys it. */
   @Post('crypto_units/:id/zeroize')
-  async zeroizeBare(@AskedBy() caller: Caller, @Param('id', { schema: UnitId }) id: string): Promise<never> {
+  async zeroizeBare(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string): Promise<never> {
     await this.gate.ask(caller, new ShowUnit(id));
     throw new KeysteadError(
       'COMMAND_UNSIGNED',
@@ -94,7 +98,7 @@ export class CryptoUnitsController {
   @Put('cryptounits/:id/maintenance')
   maintenance(
     @AskedBy() caller: Caller,
-    @Param('id', { schema: UnitId }) id: string,
+    @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: MaintenanceBody }) { on }: z.infer<typeof MaintenanceBody>,
   ) {
     return this.gate.ask(caller, new SetMaintenance(caller.name, id, on));
@@ -102,7 +106,7 @@ export class CryptoUnitsController {
 
   @Post('cryptounits/:id/replace')
   @HttpCode(201)
-  replace(@AskedBy() caller: Caller, @Param('id', { schema: UnitId }) id: string) {
+  replace(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
     return this.gate.ask(caller, new ReplaceUnit(caller.name, id));
   }
 }

@@ -4,8 +4,9 @@ import type { Caller } from '../access/caller.js';
 import { Gate } from '../access/gate.js';
 import { Config } from '../config/config.js';
 import { DeleteInstance } from '../crypto-units/change-unit.command.js';
-import { ListUnits } from '../crypto-units/read-units.query.js';
+import { NameStates } from '../crypto-units/read-units.query.js';
 import { AskedBy } from '../http/asked-by.js';
+import { Uuid } from '../http/uuid.js';
 import { CreateInstance } from '../instances/create-instance.command.js';
 import { type InstanceWithUnits, ReadInstances } from '../instances/read-instances.query.js';
 
@@ -44,19 +45,18 @@ export class InstancesController {
   }
 
   @Get(':id')
-  async show(@AskedBy() caller: Caller, @Param('id', { schema: z.uuid() }) id: string) {
+  async show(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
     const [found] = await this.gate.ask(caller, new ReadInstances(id));
     return this.#shown(caller, found as InstanceWithUnits);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  async delete(@AskedBy() caller: Caller, @Param('id', { schema: z.uuid() }) id: string): Promise<void> {
+  async delete(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string): Promise<void> {
     await this.gate.ask(caller, new DeleteInstance(caller.name, id));
   }
 
   async #shown(caller: Caller, { instance, units }: InstanceWithUnits) {
-    const views = await this.gate.ask(caller, new ListUnits(instance.id));
     return {
       id: instance.id,
       guid: instance.id,
@@ -65,7 +65,7 @@ export class InstancesController {
       state: units.every((unit) => unit.serial !== null) ? 'active' : 'in progress',
       created_at: instance.createdAt.toISOString(),
       extensions: { endpoints: { public: this.config.publicUrl } },
-      crypto_units: views.map(({ id, instanceId, state }) => ({ id, instanceId, state })),
+      crypto_units: await this.gate.ask(caller, new NameStates(units)),
     };
   }
 }

@@ -4,8 +4,11 @@ import type { Caller } from '../access/caller.js';
 import { Gate } from '../access/gate.js';
 import { ReadOperation, RunCommands } from '../crypto-units/run-commands.command.js';
 import { AskedBy } from '../http/asked-by.js';
+import { Uuid } from '../http/uuid.js';
 
-const Documents = z.strictObject({ documents: z.array(z.string().min(1)).min(1).max(3) });
+/** Many times what the longest command takes; it is kept as evidence, and goes to the agent in one frame. */
+const MAX_DOCUMENT_LENGTH = 128 << 10;
+const Documents = z.strictObject({ documents: z.array(z.string().min(1).max(MAX_DOCUMENT_LENGTH)).min(1).max(3) });
 
 /** Signed admin commands, relayed as they are, and what the units made of them. */
 @Controller('api/v1/operations')
@@ -19,7 +22,7 @@ export class OperationsController {
   }
 
   @Get(':id')
-  show(@AskedBy() caller: Caller, @Param('id', { schema: z.uuid() }) id: string) {
+  show(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
     return this.gate.ask(caller, new ReadOperation(id));
   }
 }

@@ -14,7 +14,6 @@ function refusal(env: Record<string, string>): string {
 }
 
 const OPEN = { KEYSTEAD_HOST: '0.0.0.0' };
-const PRODUCTION = { KEYSTEAD_PROFILE: 'production', KEYSTEAD_AGENTS: 'external' };
 
 describe('the configuration', () => {
   it('of an empty environment is a server on loopback with an embedded database', () => {
@@ -74,10 +73,8 @@ describe('the configuration', () => {
     },
   );
 
-  it('in the production profile refuses embedded agents and the bare claim', () => {
+  it('refuses the production profile while agents run under the uid of the server', () => {
     expect(refusal({ KEYSTEAD_PROFILE: 'production' })).toMatch(/isolation: process-only/);
-    expect(refusal({ ...PRODUCTION, KEYSTEAD_BARE_CLAIM: 'on' })).toMatch(/KEYSTEAD_BARE_CLAIM/);
-    expect(loadConfig(PRODUCTION)).toMatchObject({ profile: 'production', bareClaim: false, agents: 'external' });
   });
 
   it('has a runtime directory of its own for every data directory, and refuses one too long for sockets', () => {

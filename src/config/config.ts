@@ -51,15 +51,11 @@ const ENVIRONMENT = z.object({
   KEYSTEAD_PROFILE: z
     .enum(['development', 'production'])
     .default('development')
-    .describe('production refuses agents that share the uid of the server, and the bare claim'),
-  KEYSTEAD_AGENTS: z
-    .enum(['embedded', 'external'])
-    .default('embedded')
-    .describe('embedded: the server starts the unit agents; external: they run by themselves, under their own uid'),
+    .describe('production refuses to start while agents share the uid of the server, and this version has no others'),
   KEYSTEAD_BARE_CLAIM: z
     .enum(['on', 'off'])
-    .optional()
-    .describe("IBM's claim with a bare public key; unset: on, but off in the production profile"),
+    .default('on')
+    .describe("IBM's claim with a bare public key, which proves nothing about the file it came from"),
   KEYSTEAD_SOFTHSM_MODULE: file.describe('Path of libsofthsm2; unset: the places where systems install it'),
   KEYSTEAD_UNITS_FILE: file.describe('JSON file that lists prepared tokens; when set, units come from there only'),
   KEYSTEAD_SEAL_KEY_FILE: file.describe(
@@ -102,7 +98,6 @@ export class Config {
   /** Absolute; for Unix sockets, short enough for them. */
   readonly runtimeDir!: string;
   readonly profile!: 'development' | 'production';
-  readonly agents!: 'embedded' | 'external';
   readonly bareClaim!: boolean;
   readonly softHsmModule!: string | undefined;
   readonly unitsFile!: string | undefined;
@@ -139,8 +134,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     databaseUrl: e.KEYSTEAD_DATABASE_URL,
     runtimeDir,
     profile: e.KEYSTEAD_PROFILE,
-    agents: e.KEYSTEAD_AGENTS,
-    bareClaim: (e.KEYSTEAD_BARE_CLAIM ?? (e.KEYSTEAD_PROFILE === 'production' ? 'off' : 'on')) === 'on',
+    bareClaim: e.KEYSTEAD_BARE_CLAIM === 'on',
     softHsmModule: e.KEYSTEAD_SOFTHSM_MODULE,
     unitsFile: e.KEYSTEAD_UNITS_FILE && resolve(e.KEYSTEAD_UNITS_FILE),
     sealKeyFile: e.KEYSTEAD_SEAL_KEY_FILE === undefined ? join(dataDir, 'seal-key') : resolve(e.KEYSTEAD_SEAL_KEY_FILE),
@@ -174,16 +168,10 @@ function assertExposure(e: Environment): void {
 }
 
 function assertProfile(e: Environment): void {
-  if (e.KEYSTEAD_PROFILE !== 'production') return;
   needs(
-    e.KEYSTEAD_AGENTS === 'external',
+    e.KEYSTEAD_PROFILE !== 'production',
     'CONFIG_INVALID',
-    "KEYSTEAD_PROFILE=production refuses embedded agents (isolation: process-only): run each with 'keystead agent' under its own uid and set KEYSTEAD_AGENTS=external",
-  );
-  needs(
-    e.KEYSTEAD_BARE_CLAIM !== 'on',
-    'CONFIG_INVALID',
-    'KEYSTEAD_PROFILE=production refuses KEYSTEAD_BARE_CLAIM=on: a bare public key proves nothing about its file; claim with kp',
+    'KEYSTEAD_PROFILE=production refuses agents that run under the uid of the server (isolation: process-only), and this version has no others; use development until agents can run by themselves',
   );
 }
 

@@ -8,7 +8,7 @@ export const LOG = Symbol('log');
 
 /** JSON lines on standard output. */
 export function makeLog(config: Pick<Config, 'logLevel'>): Logger {
-  return pino({ level: config.logLevel, base: { pid: process.pid } });
+  return pino({ level: config.logLevel, base: null });
 }
 
 /** What Nest itself has to say: its warnings and errors, as lines of ours. Its start-up chatter is dropped. */

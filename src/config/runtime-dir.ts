@@ -15,16 +15,22 @@ export function defaultRuntimeDir(dataDir: string): string {
   const { uid } = userInfo();
   const hash = sha256(dataDir).toString('hex').slice(0, 8);
   const session = `/run/user/${uid}`;
-  return isWritable(session) ? join(session, `keystead-${hash}`) : join(tmpdir(), `keystead-${uid}-${hash}`);
+  if (isWritable(session)) return join(session, `keystead-${hash}`);
+  const temporary = join(tmpdir(), `keystead-${uid}-${hash}`);
+  return socketsFit(temporary) ? temporary : `/tmp/keystead-${uid}-${hash}`; // macOS: its own is a long way down
 }
 
 /** Throws CONFIG_INVALID when a socket in the directory would have a path that does not fit. */
 export function assertSocketsFit(runtimeDir: string): void {
   needs(
-    Buffer.byteLength(runtimeDir + LONGEST_NAME) <= SOCKET_PATH_BYTES,
+    socketsFit(runtimeDir),
     'CONFIG_INVALID',
     `the runtime directory ${runtimeDir} is too long for Unix sockets (${SOCKET_PATH_BYTES} bytes with the socket's name): set KEYSTEAD_RUNTIME_DIR to a shorter one`,
   );
+}
+
+function socketsFit(directory: string): boolean {
+  return Buffer.byteLength(directory + LONGEST_NAME) <= SOCKET_PATH_BYTES;
 }
 
 function isWritable(directory: string): boolean {

@@ -1,13 +1,15 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource, type EntityManager, IsNull } from 'typeorm';
+import { DataSource, type EntityManager, In, IsNull } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
 import { newUnit } from '../instances/create-instance.command.js';
 import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { Instance } from '../instances/instance.entity.js';
 import { ProviderSource, takeUnits } from '../instances/providers.js';
-import { KeysteadError } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { Fleet } from './fleet.js';
+import { OperationUnit } from './operation.entity.js';
+import { theInstance } from './read-units.query.js';
 import type { UnitView } from './unit-view.js';
 
 /** Takes a unit out of use, or back into it. At most one unit of an instance is in maintenance. */
@@ -135,14 +137,10 @@ export class DeleteInstanceHandler implements ICommandHandler<DeleteInstance> {
   ) {}
 
   async execute({ by, instanceId }: DeleteInstance): Promise<void> {
-    const held = this.fleet.views(instanceId).filter((view) => view.state !== 'reserved' && !isLost(view));
-    if (held.length > 0) {
-      throw new KeysteadError(
-        'INSTANCE_STATE',
-        `units of the instance are still claimed: ${held.map((view) => `${view.id} (${view.state})`).join(', ')}; 'kp instance delete' zeroizes them when it gets --auth`,
-      );
-    }
+    await theInstance(this.fleet, instanceId);
     await this.db.transaction(async (tx) => {
+      await tx.findOne(Instance, { where: { id: instanceId }, lock: { mode: 'pessimistic_write' } }); // as Preconditions
+      await this.#assertGivenBack(tx, instanceId);
       await siblingsLocked(tx, instanceId);
       const now = new Date();
       await tx.update(Instance, { id: instanceId }, { deletedAt: now });
@@ -150,6 +148,20 @@ export class DeleteInstanceHandler implements ICommandHandler<DeleteInstance> {
       await this.audit.append(tx, { act: 'instance.delete', outcome: 'success', by, instanceId });
     });
     await this.fleet.reconcile();
+  }
+
+  /** No unit is claimed, or is being claimed at this moment. */
+  async #assertGivenBack(tx: EntityManager, instanceId: string): Promise<void> {
+    const views = this.fleet.views(instanceId);
+    const held = views.filter((view) => view.state !== 'reserved' && !isLost(view));
+    if (held.length > 0) {
+      throw new KeysteadError(
+        'INSTANCE_STATE',
+        `units of the instance are still claimed: ${held.map((view) => `${view.id} (${view.state})`).join(', ')}; 'kp instance delete' zeroizes them when it gets --auth`,
+      );
+    }
+    const begun = await tx.existsBy(OperationUnit, { unitId: In(views.map((view) => view.id)), outcome: 'pending' });
+    needs(!begun, 'INSTANCE_STATE', 'an operation on units of the instance is under way; try again in a moment');
   }
 }
 

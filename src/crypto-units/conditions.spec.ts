@@ -77,7 +77,7 @@ describe('a unit in order', () => {
 });
 
 describe('a token that vanished', () => {
-  const vanished = seen({ token: gone, record: null, receiptKey: null });
+  const vanished = seen({ token: gone, record: null, receiptKey: null, masterKeyMatches: null });
 
   it('is TokenLost and never shown as reserved', () => {
     expect(unitState(marks, vanished)).toBe('kms-initialized');
@@ -86,9 +86,14 @@ describe('a token that vanished', () => {
   });
 
   it('is TokenLost too when only its record is gone', () => {
-    const emptied = seen({ record: null, receiptKey: null });
-    expect(unitState(marks, emptied)).not.toBe('reserved');
+    const emptied = seen({ record: null, receiptKey: null, masterKeyMatches: null });
+    expect(unitState(marks, emptied)).toBe('kms-initialized');
     expect(condition('Reachable', marks, emptied)).toMatchObject({ status: 'False', reason: 'TokenLost' });
+  });
+
+  it('is not said to hold a wrong master key, nor quarantined', () => {
+    expect(condition('MasterKeyMatches', marks, vanished)).toMatchObject({ status: 'Unknown', reason: 'NotChecked' });
+    expect(condition('Quarantined', marks, vanished)).toMatchObject({ status: 'False' });
   });
 
   it('is reserved without a mark of a claim', () => {

@@ -1,6 +1,6 @@
 import type { UnitState } from '../shared/unit-state.js';
 import { stateOf } from '../shared/unit-state.js';
-import type { RecordFacts } from '../unit-agent/protocol.js';
+import type { RecordFacts, UnitFacts } from '../unit-agent/protocol.js';
 import { isFresh, type Observation } from './observation.js';
 
 /** What the database knows of a unit, as far as its state and conditions go. */
@@ -26,10 +26,15 @@ export interface Condition {
 
 /** The record a unit has, or had when it was last seen; none when it was never claimed. */
 export function recordOf(marks: UnitMarks, observation: Observation | undefined): RecordFacts | null {
-  if (observation?.kind === 'facts' && observation.facts.token.present && !observation.facts.recordLost) {
+  if (observation?.kind === 'facts' && observation.facts.token.present && !isRecordLost(marks, observation.facts)) {
     return observation.facts.record;
   }
   return marks.claimedEpoch === null ? null : marks.lastRecord;
+}
+
+/** A claim was finished, as the agent or the database knows, and the token holds no record of it. */
+function isRecordLost(marks: UnitMarks, { record, recordLost }: UnitFacts): boolean {
+  return recordLost || (record === null && marks.claimedEpoch !== null);
 }
 
 /**
@@ -84,9 +89,9 @@ function reachable(marks: UnitMarks, observation: Observation | undefined, now: 
     return say('Unknown', 'NotYetSeen', 'the unit has not answered since the server started');
   if (observation.kind === 'silent') return say('False', 'AgentDown', observation.problem.message);
   if (!isFresh(observation, now)) return say('Unknown', 'Stale', 'the unit has not answered for more than 10 s');
-  const { token, recordLost } = observation.facts;
+  const { token } = observation.facts;
   const lost = `its token ${marks.serial ?? ''} is gone; bring it back, or: kp crypto-unit replace ${marks.id}`;
-  if (recordLost || (marks.claimedEpoch !== null && token.present && observation.facts.record === null)) {
+  if (observation.facts.recordLost || (token.present && isRecordLost(marks, observation.facts))) {
     return say('False', 'TokenLost', `the unit was claimed and its record is gone; kp crypto-unit replace ${marks.id}`);
   }
   if (!token.present) {
@@ -108,8 +113,9 @@ function masterKeyMatches(
     ({ type: 'MasterKeyMatches', status, reason, message }) as const;
   const record = recordOf(marks, observation);
   if (record?.masterKey == null) return say('Unknown', 'NoMasterKey', 'the unit holds no master key');
-  if (observation?.kind !== 'facts') return say('Unknown', 'NotYetSeen', 'the master key could not be checked');
-  if (observation.facts.masterKeyMatches !== true) {
+  const matches = observation?.kind === 'facts' ? observation.facts.masterKeyMatches : null;
+  if (matches === null) return say('Unknown', 'NotChecked', 'the master key could not be checked');
+  if (!matches) {
     return say('False', 'CheckFailed', 'the keys on the token do not give the check values of the unit record');
   }
   if (pinnedMkvp !== null && record.masterKey.mkvp !== pinnedMkvp) {

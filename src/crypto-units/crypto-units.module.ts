@@ -8,7 +8,13 @@ import { Fleet } from './fleet.js';
 import { Operation, OperationUnit } from './operation.entity.js';
 import { Operations } from './operations.js';
 import { Preconditions } from './preconditions.js';
-import { AskUnitFactsHandler, ListUnitsHandler, ReadKmsUserHandler, ShowUnitHandler } from './read-units.query.js';
+import {
+  AskUnitFactsHandler,
+  ListUnitsHandler,
+  NameStatesHandler,
+  ReadKmsUserHandler,
+  ShowUnitHandler,
+} from './read-units.query.js';
 import { ResumeOperations } from './resume-operations.job.js';
 import { ReadOperationHandler, RunCommandsHandler } from './run-commands.command.js';
 import { UnitPicker } from './unit-picker.js';
@@ -28,6 +34,7 @@ import { UnitPicker } from './unit-picker.js';
     ReplaceUnitHandler,
     DeleteInstanceHandler,
     ListUnitsHandler,
+    NameStatesHandler,
     ShowUnitHandler,
     AskUnitFactsHandler,
     ReadKmsUserHandler,

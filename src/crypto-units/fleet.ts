@@ -11,10 +11,12 @@ import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { Instance } from '../instances/instance.entity.js';
 import { type KmsUser, kmsUserOf } from '../instances/kms-user.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
+import type { UnitState } from '../shared/unit-state.js';
+import { unitState } from './conditions.js';
 import { marksAfter } from './marks.js';
 import type { Observation } from './observation.js';
 import { UnitLink } from './unit-link.js';
-import { type UnitView, viewOf } from './unit-view.js';
+import { marksOf, type UnitView, viewOf } from './unit-view.js';
 
 const RECONCILE_EVERY_MS = 1_000;
 
@@ -107,6 +109,12 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
     return this.views(unit.instanceId).find((view) => view.id === unitId) as UnitView;
   }
 
+  /** The state of a unit whose row was just read; this process may not have met it yet, or not any more. */
+  stateOf(row: CryptoUnit): UnitState {
+    const met = this.#members.get(row.id);
+    return unitState(marksOf(met?.unit ?? row), met?.link.observation);
+  }
+
   kmsUser(instanceId: string): Promise<KmsUser> {
     const known = this.#kmsUsers.get(instanceId);
     if (known) return known;
@@ -139,9 +147,9 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
     if (this.#stopping) return;
     const instances = await this.db.manager.findBy(Instance, { deletedAt: IsNull() });
     const units = await this.db.manager.findBy(CryptoUnit, { retiredAt: IsNull() });
-    this.#instances.clear();
-    for (const instance of instances) this.#instances.set(instance.id, instance);
     for (const unit of units) await this.#meet(unit);
+    this.#instances.clear(); // after the units: an instance that is known has all of them
+    for (const instance of instances) this.#instances.set(instance.id, instance);
     const gone = [...this.#members].filter(([id]) => !units.some((unit) => unit.id === id));
     for (const [id] of gone) this.#members.delete(id);
     await Promise.all(gone.map(([, { link }]) => link.stop()));

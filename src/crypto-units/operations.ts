@@ -61,7 +61,7 @@ export class Operations {
       if (this.#running.has(id)) continue;
       const operation = await this.db.manager.findOneByOrFail(Operation, { id });
       this.log.info({ event: 'operation-resume', operation: id, op: operation.op });
-      await this.#track(id, this.#runUnits(operation));
+      await this.#track(id, this.#runUnits(operation, isPending));
     }
   }
 
@@ -69,7 +69,7 @@ export class Operations {
   async view(id: string): Promise<OperationView> {
     const operation = await this.db.manager.findOneBy(Operation, { id });
     if (operation === null) throw new KeysteadError('OPERATION_NOT_FOUND', `there is no operation ${id}`);
-    const units = await this.db.manager.find(OperationUnit, { where: { operationId: id } });
+    const units = await this.db.manager.find(OperationUnit, { where: { operationId: id }, order: { unitId: 'ASC' } });
     return {
       id,
       op: operation.op,
@@ -86,7 +86,7 @@ export class Operations {
   #begin(plan: OperationPlan): Promise<void> {
     return this.#track(
       plan.id,
-      this.#record(plan).then((operation) => this.#runUnits(operation)),
+      this.#record(plan).then((operation) => this.#runUnits(operation, isUnanswered)),
     );
   }
 
@@ -97,8 +97,8 @@ export class Operations {
   }
 
   async #checkedView(plan: OperationPlan): Promise<OperationView> {
-    const { documents } = await this.db.manager.findOneByOrFail(Operation, { id: plan.id });
-    if (!sameDocuments(documents, plan.documents)) throw planReused(plan.id);
+    const known = await this.db.manager.findOneByOrFail(Operation, { id: plan.id });
+    await assertSamePlan(this.db.manager, known, plan);
     return this.view(plan.id);
   }
 
@@ -108,7 +108,8 @@ export class Operations {
       await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`keystead/operation/${plan.id}`]);
       const known = await tx.findOneBy(Operation, { id: plan.id });
       if (known !== null) {
-        if (!sameDocuments(known.documents, plan.documents)) throw planReused(plan.id);
+        const rows = await assertSamePlan(tx, known, plan);
+        if (rows.some(isUnanswered)) await this.preconditions.check(tx, plan); // much may have changed since it failed
         return known;
       }
       await this.preconditions.check(tx, plan);
@@ -144,9 +145,9 @@ export class Operations {
     return operation;
   }
 
-  async #runUnits(operation: Operation): Promise<void> {
+  async #runUnits(operation: Operation, which: (row: OperationUnit) => boolean): Promise<void> {
     const rows = await this.db.manager.findBy(OperationUnit, { operationId: operation.id });
-    await Promise.all(rows.filter((row) => row.outcome !== 'ok').map((row) => this.#runUnit(operation, row)));
+    await Promise.all(rows.filter(which).map((row) => this.#runUnit(operation, row)));
   }
 
   async #runUnit(operation: Operation, row: OperationUnit): Promise<void> {
@@ -217,10 +218,30 @@ function refusalOf(cause: unknown): { code: ErrorCode; message: string } {
     : { code: 'INTERNAL', message: messageOf(cause) };
 }
 
-function sameDocuments(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((document, index) => document === b[index]);
+/** What was left when a server ended. A row that failed meanwhile was told to the caller: only he has it sent again. */
+function isPending({ outcome }: OperationUnit): boolean {
+  return outcome === 'pending';
 }
 
-function planReused(id: string): KeysteadError {
-  return new KeysteadError('PLAN_REUSED', `plan ${id} was used for other documents; sign again with a new plan`);
+/** A receipt is the unit's last word on a plan, also when it refuses. */
+function isUnanswered({ outcome, receipt }: OperationUnit): boolean {
+  return outcome !== 'ok' && receipt === null;
+}
+
+/** The rows of what is known under the plan's id. Throws PLAN_REUSED unless it is the same act on the same units. */
+async function assertSamePlan(tx: EntityManager, known: Operation, plan: OperationPlan): Promise<OperationUnit[]> {
+  const rows = await tx.findBy(OperationUnit, { operationId: known.id });
+  const same =
+    known.op === plan.op &&
+    sameTexts(known.documents, plan.documents) &&
+    sameTexts(rows.map((row) => row.unitId).sort(), plan.units.map((unit) => unit.id).sort());
+  if (same) return rows;
+  throw new KeysteadError(
+    'PLAN_REUSED',
+    `plan ${plan.id} was another command, or for other units; take a new plan for this one`,
+  );
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, index) => text === b[index]);
 }

@@ -27,8 +27,12 @@ export class Preconditions {
     private readonly keys: KeyCensus,
   ) {}
 
-  /** Throws unless the plan may begin. Holds the instance's row lock to the end of the transaction. */
+  /**
+   * Throws unless the plan may begin. Holds the instance's row lock to the end of the transaction, in which the plan's
+   * rows are written: of two plans that exclude each other the second sees the first, finished or on its way.
+   */
   async check(tx: EntityManager, plan: OperationPlan): Promise<void> {
+    if (this.fleet.instance(plan.instanceId) === undefined) throw noInstance(plan.instanceId); // any text may stand there
     const instance = await tx.findOne(Instance, {
       where: { id: plan.instanceId },
       lock: { mode: 'pessimistic_write' },
@@ -45,10 +49,11 @@ export class Preconditions {
     if (plan.op === 'zeroize') await this.#keysStayReadable(tx, plan);
   }
 
-  /** Throws when this unit cannot take part now: in maintenance, or its token is not fit to be a unit. */
+  /** Throws when this unit cannot take part now: in maintenance, lost, or its token is not fit to be a unit. */
   checkUnit(unitId: string, act: UnitAct): void {
     const { maintenance, capabilities } = this.fleet.unit(unitId);
     if (maintenance) assertAllowed(act, 'maintenance');
+    if (act === 'claim') this.#assertNotLost(unitId);
     if (act === 'claim' && capabilities !== null && capabilities.missing.length > 0) {
       throw new KeysteadError(
         'TOKEN_UNSUITABLE',
@@ -57,18 +62,20 @@ export class Preconditions {
     }
   }
 
+  /** The agent may not know: a claimed unit whose directory was emptied looks like a new one there. */
+  #assertNotLost(unitId: string): void {
+    const lost = this.fleet.view(unitId).conditions.find(({ reason }) => reason === 'TokenLost');
+    if (lost !== undefined) throw new KeysteadError('TOKEN_LOST', lost.message);
+  }
+
   /** All units of an instance have the same first administrator, claims on their way included. */
   async #sameAdmin(tx: EntityManager, plan: OperationPlan): Promise<void> {
     const { kid } = readAdminKey(plan.documents[0] ?? '');
     const installed = this.fleet
       .views(plan.instanceId)
       .map((view) => view.record?.admins.find(({ name }) => name === FIRST_ADMIN)?.kid);
-    const onTheirWay = await tx
-      .createQueryBuilder(Operation, 'operation')
-      .innerJoin(OperationUnit, 'row', 'row.operationId = operation.id')
-      .where(`operation.instanceId = :instanceId AND operation.op = 'claim' AND row.outcome = 'pending'`, plan)
-      .getMany();
-    const others = [...installed, ...onTheirWay.map(({ documents }) => readAdminKey(documents[0] ?? '').kid)];
+    const claims = (await onTheirWay(tx, plan)).map(({ documents }) => readAdminKey(documents[0] ?? '').kid);
+    const others = [...installed, ...claims];
     const other = others.find((found) => found !== undefined && found !== kid);
     if (other === undefined) return;
     throw new KeysteadError(
@@ -86,7 +93,8 @@ export class Preconditions {
     }
     if (instance.mkvp === mkvp) return;
     const held = this.fleet.views(instance.id).some((view) => view.record?.masterKey != null);
-    if (instance.mkvp !== null && (held || (await this.keys.count(tx, instance.id)) > 0)) {
+    const coming = (await onTheirWay(tx, plan)).length > 0;
+    if (instance.mkvp !== null && (held || coming || (await this.keys.count(tx, instance.id)) > 0)) {
       throw new KeysteadError(
         'MASTER_KEY_MISMATCH',
         `the instance has the master key with check value ${instance.mkvp} and these shares give ${mkvp}; import shares of the instance's own master key`,
@@ -111,7 +119,8 @@ export class Preconditions {
 
   async #keysStayReadable(tx: EntityManager, plan: OperationPlan): Promise<void> {
     if (argsOf(plan).every((args) => args['force'] === true)) return;
-    const going = new Set(plan.units.map(({ id }) => id));
+    const others = (await onTheirWay(tx, plan)).flatMap(({ units }) => units);
+    const going = new Set([...plan.units.map(({ id }) => id), ...others]);
     const serving = this.fleet.views(plan.instanceId).filter((view) => view.serving);
     const lastGoes = serving.some((view) => going.has(view.id)) && serving.every((view) => going.has(view.id));
     if (!lastGoes) return;
@@ -122,6 +131,25 @@ export class Preconditions {
       `this is the last serving unit and the instance has ${keys} key(s), which no unit could use afterwards; delete the keys first, or say --force`,
     );
   }
+}
+
+interface Begun {
+  readonly documents: readonly string[];
+  /** Those that are not done yet. */
+  readonly units: readonly string[];
+}
+
+/** The instance's other operations of the same kind that were begun and are not done on every unit. */
+function onTheirWay(tx: EntityManager, { id, op, instanceId }: OperationPlan): Promise<Begun[]> {
+  return tx
+    .createQueryBuilder(Operation, 'operation')
+    .innerJoin(OperationUnit, 'row', 'row.operationId = operation.id')
+    .select('operation.documents', 'documents')
+    .addSelect('array_agg(row.unitId)', 'units')
+    .where(`operation.instanceId = :instanceId AND operation.op = :op AND operation.id <> :id`, { id, op, instanceId })
+    .andWhere(`row.outcome = 'pending'`)
+    .groupBy('operation.id')
+    .getRawMany<Begun>();
 }
 
 function argsOf(plan: OperationPlan): Record<string, unknown>[] {

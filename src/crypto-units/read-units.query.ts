@@ -1,4 +1,5 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import type { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { noInstance } from '../instances/read-instances.query.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
@@ -22,7 +23,24 @@ export class ListUnitsHandler implements IQueryHandler<ListUnits> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ instanceId }: ListUnits): Promise<UnitView[]> {
-    return this.fleet.views(theInstance(this.fleet, instanceId));
+    return this.fleet.views(await theInstance(this.fleet, instanceId));
+  }
+}
+
+/** Names and states of units whose rows were just read, in the same order; also of units that are on their way out. */
+export class NameStates extends Query<Pick<UnitView, 'id' | 'instanceId' | 'state'>[]> {
+  static readonly permission: Permission = 'crypto-unit.read';
+  constructor(readonly rows: readonly CryptoUnit[]) {
+    super();
+  }
+}
+
+@QueryHandler(NameStates)
+export class NameStatesHandler implements IQueryHandler<NameStates> {
+  constructor(private readonly fleet: Fleet) {}
+
+  async execute({ rows }: NameStates) {
+    return rows.map((row) => ({ id: row.id, instanceId: row.instanceId, state: this.fleet.stateOf(row) }));
   }
 }
 
@@ -83,18 +101,19 @@ export class ReadKmsUserHandler implements IQueryHandler<ReadKmsUser> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ instanceId }: ReadKmsUser): Promise<KmsUserMetadata> {
-    const user = await this.fleet.kmsUser(theInstance(this.fleet, instanceId));
+    const user = await this.fleet.kmsUser(await theInstance(this.fleet, instanceId));
     return { user_name: user.name, public_key: user.publicKey, slot_id: 0, fingerprint: user.fingerprint };
   }
 }
 
-/** The instance that was named, or the only one there is. */
-export function theInstance(fleet: Fleet, instanceId: string | undefined): string {
-  const instances = fleet.instances();
+/** The instance that was named, or the only one there is. One that the fleet has not met yet was made a moment ago. */
+export async function theInstance(fleet: Fleet, instanceId: string | undefined): Promise<string> {
   if (instanceId !== undefined) {
-    if (instances.every((instance) => instance.id !== instanceId)) throw noInstance(instanceId);
+    if (fleet.instance(instanceId) === undefined) await fleet.reconcile();
+    if (fleet.instance(instanceId) === undefined) throw noInstance(instanceId);
     return instanceId;
   }
+  const instances = fleet.instances();
   const [only] = instances;
   if (only !== undefined && instances.length === 1) return only.id;
   const message =

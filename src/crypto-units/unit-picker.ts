@@ -1,17 +1,23 @@
 import { Injectable } from '@nestjs/common';
-import { type ErrorCode, KeysteadError } from '../shared/errors.js';
+import { type ErrorCode, KeysteadError, needs } from '../shared/errors.js';
 import type { CryptoClient } from '../unit-agent/client.js';
 import { Fleet } from './fleet.js';
+import { theInstance } from './read-units.query.js';
 
-/** Faults of a unit, not of the request: another unit may do better. Everything else would fail there too. */
-const TRY_ANOTHER: ReadonlySet<ErrorCode> = new Set([
+/** The unit cannot serve now; a request that meets only such units finds no unit at all. */
+const DOES_NOT_SERVE: readonly ErrorCode[] = [
   'UNIT_UNREACHABLE',
-  'UNIT_FAULT',
   'TOKEN_LOST',
+  'TOKEN_UNSUITABLE',
+  'PIN_REFUSED',
+  'CONFIG_INVALID',
   'KMS_USER_REFUSED',
   'UNIT_STATE',
-  'KEY_ROW_INVALID',
-]);
+  'MASTER_KEY_MISMATCH',
+];
+
+/** Faults of a unit, not of the request: another unit may do better. Everything else would fail there too. */
+const TRY_ANOTHER: readonly ErrorCode[] = [...DOES_NOT_SERVE, 'UNIT_FAULT', 'KEY_ROW_INVALID'];
 
 /** IBM's words for it; clients look for them. */
 export const NO_HEALTHY_UPSTREAM = 'no healthy upstream: no crypto units are in kms-initialized state at this time';
@@ -30,7 +36,7 @@ export class UnitPicker {
 
   /**
    * Does the work on a serving unit of the instance, `avoid` only when there is no other.
-   * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit answered.
+   * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit that does answered.
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     let failure: unknown = new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
@@ -39,12 +45,19 @@ export class UnitPicker {
         const client = await this.fleet.link(unitId).crypto(await this.fleet.kmsUser(instanceId));
         return { unitId, result: await work(client) };
       } catch (cause) {
-        if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.has(cause.code)) throw cause;
+        if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.includes(cause.code)) throw cause;
         this.fleet.link(unitId).probeSoon();
-        failure = cause;
+        if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
       }
     }
     throw failure;
+  }
+
+  /** The instance that a request means. NO_HEALTHY_UPSTREAM when none of its units serves, whatever is asked for. */
+  async servedInstance(named: string | undefined): Promise<string> {
+    const instanceId = await theInstance(this.fleet, named);
+    needs(this.serving(instanceId).length > 0, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    return instanceId;
   }
 
   /** Ids of the units that serve the instance now. */

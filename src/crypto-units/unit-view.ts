@@ -61,7 +61,8 @@ export function viewOf(
   };
 }
 
-function marksOf(unit: CryptoUnit): UnitMarks {
+/** What the database knows of the unit, as its state and conditions are computed from it. */
+export function marksOf(unit: CryptoUnit): UnitMarks {
   return {
     id: unit.id,
     serial: unit.serial,

@@ -24,11 +24,21 @@ export function readPassword(postgresDir: string): string | undefined {
   return readPrivateFile(join(postgresDir, PASSWORD_FILE))?.toString().trim() || undefined;
 }
 
-/** Brings the cluster into a state in which it can be started, and makes it on the first start. Nothing runs on it now. */
-export function prepareCluster(postgresDir: string): Cluster {
+/** How PostgreSQL can be run here; found out by running it. */
+export interface ClusterPlan {
+  readonly found: PostgresBinaries;
+  readonly user: PostgresUser;
+}
+
+/** Starts a few processes and waits for them: not for while requests are served. Throws CONFIG_INVALID with the way out. */
+export function planCluster(postgresDir: string): ClusterPlan {
   const found = findBinaries();
   makeLinks(found);
-  const user = choosePostgresUser(join(found.native, 'bin', 'postgres'), postgresDir);
+  return { found, user: choosePostgresUser(join(found.native, 'bin', 'postgres'), postgresDir) };
+}
+
+/** Brings the cluster into a state in which it can be started, and makes it on the first start. Nothing runs on it now. */
+export function prepareCluster(postgresDir: string, { found, user }: ClusterPlan): Cluster {
   const place = settle(postgresDir, user);
   const binaries =
     user.kind !== 'other' || canRun(user, join(found.native, 'bin', 'postgres')) ? found : copyBinaries(found, place);

@@ -6,7 +6,15 @@ import { setTimeout as after } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { KeysteadError, messageOf } from '../shared/errors.js';
-import { type Cluster, postgresEnvironment, prepareCluster, readPassword, SUPERUSER } from './postgres-cluster.js';
+import {
+  type Cluster,
+  type ClusterPlan,
+  planCluster,
+  postgresEnvironment,
+  prepareCluster,
+  readPassword,
+  SUPERUSER,
+} from './postgres-cluster.js';
 import { currentPlace, dataOf } from './postgres-place.js';
 import { asUser } from './postgres-user.js';
 import { isAlive, isPostmasterOf, readPostmasterPid, recordedPid } from './postmaster-pid.js';
@@ -53,6 +61,7 @@ type Answer = 'ready' | 'starting' | 'silent' | KeysteadError;
 
 /** Brings the embedded PostgreSQL up, by adopting a postmaster or by starting one. */
 export class PostgresLauncher {
+  #plan: ClusterPlan | undefined;
   #cluster: Cluster | undefined;
 
   /** Both are real paths of directories of ours. */
@@ -68,7 +77,7 @@ export class PostgresLauncher {
     for (;;) {
       const adopted = await this.#adopt();
       if (adopted) return adopted;
-      this.#cluster ??= prepareCluster(this.postgresDir);
+      this.#cluster ??= prepareCluster(this.postgresDir, this.#planNow());
       const started = await this.#start(this.#cluster, previous ?? (await this.#newEndpoint(this.#cluster)));
       if (started) return started;
       if (stopping?.aborted || Date.now() > deadline) {
@@ -95,6 +104,7 @@ export class PostgresLauncher {
       if (answer instanceof KeysteadError) throw answer;
       if (endpoint && answer === 'ready') {
         this.log.info({ event: 'database-adopted', pid });
+        this.#planNow(); // now, not when it has died and requests wait
         return { pid, endpoint };
       }
       const patience = answer === 'starting' ? RECOVERY_PATIENCE_MS : ADOPTION_PATIENCE_MS;
@@ -106,6 +116,11 @@ export class PostgresLauncher {
       await after(POLL_MS);
     }
     return undefined;
+  }
+
+  #planNow(): ClusterPlan {
+    this.#plan ??= planCluster(this.postgresDir);
+    return this.#plan;
   }
 
   /** Starts a postmaster and waits until it takes queries; undefined when it ended instead. */

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { z } from 'zod';
+import { Uuid } from '../http/uuid.js';
 import { KeyIntegrity } from '../keys/key-integrity.js';
 import { KeysteadError } from '../shared/errors.js';
 import { HealthBoard } from './health-board.js';
@@ -12,8 +13,13 @@ interface Reply {
 }
 
 const LOOP_LAG_LIMIT_MS = 1_000;
+const LOOP_LAG_WINDOW_MS = 10_000;
 const RETRY_AFTER_S = '2';
-const code = z.coerce.number().int().min(200).max(599).optional();
+const code = z
+  .string()
+  .regex(/^[2-5]\d\d$/, 'must be a status from 200 to 599')
+  .transform(Number)
+  .optional();
 const Codes = z.strictObject({ warncode: code, failcode: code, uninitcode: code });
 
 /**
@@ -29,6 +35,7 @@ export class HealthController {
     private readonly integrity: KeyIntegrity,
   ) {
     this.#loop.enable();
+    setInterval(() => this.#loop.reset(), LOOP_LAG_WINDOW_MS).unref(); // else hours of ease would hide that it hangs now
   }
 
   @Get('livez')
@@ -84,7 +91,7 @@ export class HealthController {
   }
 
   @Get('health/units/:id')
-  unit(@Res({ passthrough: true }) reply: Reply, @Param('id', { schema: z.uuid() }) id: string) {
+  unit(@Res({ passthrough: true }) reply: Reply, @Param('id', { schema: Uuid }) id: string) {
     const unit = this.board.unit(id);
     if (unit === undefined) throw new KeysteadError('UNIT_NOT_FOUND', `there is no crypto unit ${id}`);
     if (!unit.serving) reply.status(503).header('Retry-After', RETRY_AFTER_S);

@@ -6,8 +6,7 @@ import { createSecureContext } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
-import { KeysteadError, messageOf } from '../shared/errors.js';
-import { parseStrictJson } from '../shared/strict-json.js';
+import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { envelopeOf } from './envelope.js';
 
 const BODY_LIMIT = 1 << 20;
@@ -18,19 +17,16 @@ const KEEP_ALIVE_MS = 65_000; // longer than load balancers keep a connection, s
 const MAX_PARAM_LENGTH = 512;
 const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
 
-/** The route wants the body as bytes: `@RouteConfig(RAW_BODY)`. */
-export const RAW_BODY = { rawBody: true } as const;
-
 /**
- * Fastify, as every route relies on it: one parser that reads a body once, at most 1 MiB, as strict JSON whatever its
- * Content-Type says (clients send all sorts, curl's form type among them); an id for every request; nothing cached.
- * `routedUrl` says by which URL a request is routed, where that is another than its own.
+ * Fastify, as every route relies on it: a body is read once, at most 1 MiB, whatever its Content-Type says (clients send
+ * all sorts, curl's form type among them), and kept as bytes until it is known who asks; an id for every request;
+ * nothing cached. `routedUrl` says by which URL a request is routed, where that is another than its own.
  */
 export function makeListener(
   config: Pick<Config, 'tls'>,
   routedUrl: (request: Pick<IncomingMessage, 'method' | 'url'>) => string = ({ url = '/' }) => url,
 ): FastifyAdapter {
-  const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS };
+  const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false };
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -45,11 +41,21 @@ export function makeListener(
     ...(config.tls ? { https: { ...node, ...readTls(config.tls) } } : { http: node }),
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  readBodiesAsJson(fastify);
+  keepBodiesAsBytes(fastify);
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers(headersFor(request));
+    assertServable(request);
   });
   return adapter;
+}
+
+/** What node would refuse by itself, without a body (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
+function assertServable({ headers, raw }: FastifyRequest): void {
+  const { host, expect } = headers;
+  needs(host !== undefined || raw.httpVersion === '1.0', 'BAD_REQUEST', 'the request has no Host header');
+  const met = expect === undefined || expect.toLowerCase() === '100-continue';
+  needs(met, 'BAD_REQUEST', 'the only expectation that can be met is 100-continue');
 }
 
 function readTls({ certFile, keyFile }: NonNullable<Config['tls']>) {
@@ -80,13 +86,10 @@ function headersFor(request: FastifyRequest): Record<string, string> {
   };
 }
 
-function readBodiesAsJson(fastify: FastifyInstance): void {
+/** SchemaPipe makes JSON of it, after the guard: a caller who is nobody hears that first, whatever he sent. */
+function keepBodiesAsBytes(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    const { rawBody } = request.routeOptions.config as { rawBody?: boolean };
-    if (rawBody) return body;
-    return body.length === 0 ? undefined : parseStrictJson(body, 'the body', 'BAD_REQUEST');
-  });
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => body);
 }
 
 /** The client's own id, if it is one that can be shown anywhere. */

@@ -10,14 +10,15 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { isWholeObject } from './softhsm-object-file.js';
 
 /**
  * The files behind a SoftHSM token: `<unit directory>/tokens/<uuid>/`, one file per object and `token.object`, which holds
  * the PIN-wrapped key of all others. SoftHSM 2.6.1 rewrites a file in place (truncate, write; no fsync, no rename), so
- *  - a full disk or a kill leaves empty object files although C_CreateObject answered OK: fsyncTokens looks before a
- *    commit counts;
+ *  - a full disk or a kill leaves empty or cut object files although C_CreateObject answered OK: fsyncTokens looks before
+ *    a commit counts;
  *  - a kill inside C_Login leaves an empty token.object, and the whole token is gone: a copy is kept beside it and put back.
  */
 const TOKENS = 'tokens';
@@ -38,12 +39,15 @@ export function tokenDirectories(unitDir: string): string[] {
     .map((entry) => join(tokens, entry.name));
 }
 
-/** Makes every object of the unit durable: files, then directories. Throws UNIT_FAULT when an object file is empty. */
+/**
+ * Makes every object of the unit durable: files, then directories. Throws UNIT_FAULT when an object file is empty or cut
+ * short, once that file is out of the way, so that the next creation is judged by its own.
+ */
 export function fsyncTokens(unitDir: string): void {
   for (const token of tokenDirectories(unitDir)) {
     for (const name of objectFiles(token)) {
       const file = join(token, name);
-      needs(statSync(file).size > 0, 'UNIT_FAULT', `${file} is empty: the object was lost; is the disk full?`);
+      if (setAsideIfTorn(file)) throw new KeysteadError('UNIT_FAULT', `${file} was cut short: is the disk full?`);
       fsync(file);
     }
     fsync(token);
@@ -61,15 +65,14 @@ export function backupTokenObject(unitDir: string): void {
 }
 
 /**
- * Before the token is opened: puts token.object back from the copy when it is empty, and removes empty object files,
- * which are creations that a kill cut off and that SoftHSM never cleans. True when token.object was restored.
+ * Before the token is opened: puts token.object back from the copy when it is empty, and takes torn object files out of the
+ * way: creations that a kill cut off, which SoftHSM never cleans. True when token.object was restored.
  * Throws TOKEN_LOST when it is empty and there is no copy.
  */
 export function restoreTokenObject(unitDir: string): boolean {
   const token = onlyToken(unitDir);
   for (const name of objectFiles(token)) {
-    const file = join(token, name);
-    if (name !== TOKEN_OBJECT && statSync(file).size === 0) removeObject(file);
+    if (name !== TOKEN_OBJECT) setAsideIfTorn(join(token, name));
   }
   const original = join(token, TOKEN_OBJECT);
   if (existsSync(original) && statSync(original).size > 0) return false;
@@ -119,7 +122,14 @@ function objectFiles(token: string): string[] {
   return readdirSync(token).filter((name) => name.endsWith('.object'));
 }
 
-function removeObject(file: string): void {
-  rmSync(file);
+/** Removes an empty object file, and renames one that is cut short (people may want to look at it); true for either. */
+function setAsideIfTorn(file: string): boolean {
+  const bytes = readFileSync(file);
+  const isToken = basename(file) === TOKEN_OBJECT;
+  if (bytes.length > 0 && (isToken || isWholeObject(bytes))) return false;
+  if (isToken) return true; // never touched while the token is open: the copy of it is put back at the next start
+  if (bytes.length === 0) rmSync(file);
+  else renameSync(file, `${file}.torn`);
   rmSync(file.replace(/\.object$/, '.lock'), { force: true });
+  return true;
 }

@@ -125,8 +125,7 @@ export class Token {
       this.atGuard(doing, work);
       this.durable();
     } catch (cause) {
-      this.#takeBack(doing, id, cause);
-      throw toKeysteadError(cause, doing);
+      throw this.#takenBack(doing, id, cause);
     }
   }
 
@@ -148,13 +147,19 @@ export class Token {
     }
   }
 
-  #takeBack(doing: string, id: Buffer, cause: unknown): void {
-    try {
-      this.pool.use(doing, (session) => destroyAll(session, id));
-    } catch (undoing) {
-      const { code, message } = toKeysteadError(cause, doing);
-      throw new KeysteadError(code, `${message}; and what is left of it stays: ${messageOf(undoing)}`, { cause });
-    }
+  /** Destroys what a failed creation left, on the token and on disk; the error tells what could not be. */
+  #takenBack(doing: string, id: Buffer, cause: unknown): KeysteadError {
+    const error = toKeysteadError(cause, doing);
+    const acts = [() => this.pool.use(doing, (session) => destroyAll(session, id)), this.durable];
+    const left = acts.flatMap((act) => {
+      try {
+        act();
+        return [];
+      } catch (undoing) {
+        return [messageOf(undoing)];
+      }
+    });
+    return left.length === 0 ? error : new KeysteadError(error.code, [error.message, ...left].join('; '), { cause });
   }
 
   #assertOpen(): void {

@@ -8,7 +8,7 @@ import { claim } from './claim.js';
 import { obey } from './commands.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { readFacts } from './facts.js';
-import type { FactsAnswer, Opcode, UnitProbe } from './protocol.js';
+import type { FactsAnswer, Opcode, UnitFacts, UnitProbe } from './protocol.js';
 import { signReceipt } from './receipts.js';
 
 const FactsBody = z.strictObject({ nonce: z.string().optional() });
@@ -64,16 +64,22 @@ export class AdminOps {
     const start = performance.now();
     this.unit.refresh();
     let facts = readFacts(this.unit);
-    if (facts.token.present) {
-      try {
-        this.unit.canary();
-      } catch {
-        this.unit.keeper.suspect(); // the canary is not what is asked for: opening anew is, and its facts
-        this.unit.refresh();
-        facts = readFacts(this.unit);
-      }
+    if (facts.token.present && !this.#isWell(facts)) {
+      this.unit.openAnew(); // only that shows a module what was put back
+      facts = readFacts(this.unit);
     }
     return { facts, milliseconds: performance.now() - start };
+  }
+
+  #isWell({ token, masterKeyMatches }: UnitFacts): boolean {
+    if (token.problem !== null || masterKeyMatches === false) return false;
+    try {
+      this.unit.canary();
+      this.unit.keeper.well();
+      return true;
+    } catch {
+      return false; // which is the answer: the facts after opening anew say why
+    }
   }
 
   #facts(nonce: string | undefined): FactsAnswer {

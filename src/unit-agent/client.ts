@@ -47,7 +47,10 @@ export class AdminClient {
     return this.#ask('claim', request, ACT_DEADLINE_MS);
   }
 
-  /** The receipt says whether the op was done or refused; a thrown refusal means that nothing changed, counter included. */
+  /**
+   * The receipt says whether the op was done or refused. A thrown refusal means that nothing changed, counter included;
+   * only after UNIT_FAULT, TOKEN_LOST and UNIT_UNREACHABLE that is not known: the same document again tells.
+   */
   command(document: string): Promise<ReceiptAnswer> {
     return this.#ask('command', { document }, ACT_DEADLINE_MS);
   }

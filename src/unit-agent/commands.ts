@@ -34,6 +34,7 @@ const FAULTS: readonly ErrorCode[] = ['TOKEN_LOST', 'UNIT_FAULT'];
 export async function obey(unit: CryptoUnit, document: string): Promise<ReceiptAnswer> {
   const command = parseCommand(document);
   const { op, plan } = command.payload;
+  unit.settle();
   const record = unit.record();
   if (!record) return { receipt: afterZeroize(unit, command) };
   const stored = answeredBefore(record.plans, command);

@@ -49,11 +49,19 @@ export class CryptoUnit {
     this.#resume();
   }
 
-  /** At each probe: the token is looked at, and got back if it can be. */
+  /** At each probe: token and record are looked at, and got back if they can be. */
   refresh(): void {
     this.#endExpiredImporter();
     this.keeper.refresh(!this.acting && this.#background.size === 0);
     this.#resume();
+    if (this.acting) return;
+    this.settle();
+    if (!this.zeroizing && this.keeper.open && !this.journal().holds()) this.openAnew();
+  }
+
+  /** The token answers, and what is on it is wrong or does not work. */
+  openAnew(): void {
+    if (!this.acting && !this.zeroizing) this.keeper.openAnew();
   }
 
   /** Opens the module anew when it has leaked enough, unless an importer waits, which would be lost. */
@@ -106,6 +114,17 @@ export class CryptoUnit {
     this.#read(this.keeper.token());
   }
 
+  /** Completes an intent that a failed commit left, once the token takes writes again. */
+  settle(): void {
+    const journal = this.keeper.open && !this.zeroizing ? this.journal() : undefined;
+    if (!journal?.unsettled) return;
+    try {
+      this.reload();
+    } catch (cause) {
+      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+    }
+  }
+
   /** Forgets all that belongs to an open token. */
   dropGeneration(): void {
     this.#journal = undefined;
@@ -118,12 +137,22 @@ export class CryptoUnit {
     const journal = new Journal(this.dir, token, this.log);
     this.#recordLost = journal.lost;
     if (!this.zeroizing) {
-      this.#settle(token, journal);
-      journal.sweep();
+      this.#tidy(token, journal);
       const record = journal.problem ? undefined : journal.record();
       this.masterKeyProved = record?.mk ? masterKeyMatches(token, record.instance, record.mk) : false;
     }
     this.#journal = journal;
+  }
+
+  /** A disk that is full or read-only keeps no unit from serving what it holds; the next probe tries again. */
+  #tidy(token: UnitToken, journal: Journal): void {
+    try {
+      this.#settle(token, journal);
+      journal.sweep();
+    } catch (cause) {
+      if (cause instanceof KeysteadError && cause.code === 'TOKEN_LOST') throw cause;
+      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+    }
   }
 
   /**
@@ -131,8 +160,8 @@ export class CryptoUnit {
    * with a bare intent says that the act did not happen.
    */
   #settle(token: UnitToken, journal: Journal): void {
-    const record = journal.problem ? undefined : journal.record();
-    if (!record?.plans.some(({ receipt }) => receipt === null)) return;
+    const record = journal.unsettled ? journal.record() : undefined;
+    if (!record) return;
     const error = {
       code: 'UNIT_FAULT',
       message: 'the unit stopped before the command took effect and nothing was changed; sign it again',
@@ -156,7 +185,7 @@ export class CryptoUnit {
   }
 
   #resume(): void {
-    if (!this.zeroizing || this.#background.size > 0) return;
+    if (!this.zeroizing || this.acting || this.#background.size > 0) return;
     try {
       resumeZeroize(this);
     } catch (cause) {

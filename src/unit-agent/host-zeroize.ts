@@ -5,7 +5,6 @@ import { type AgentLog, agentLog } from './agent-log.js';
 import type { AgentTask } from './arguments.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { UnitDir } from './unit-dir.js';
-import { lockUnit } from './unit-lock.js';
 import { HOST_REQUEST, lastZeroize, zeroizeRequested } from './zeroize-journal.js';
 
 const PATIENCE_MS = 60_000;
@@ -35,7 +34,7 @@ export async function zeroizeOnHost(
       'UNIT_FAULT',
       `unit ${dir.id} is not zeroized yet; its agent does it when it starts again`,
     );
-    const lock = await lockUnit(dir.path);
+    const lock = await dir.lock();
     if (lock) {
       actAsAgent(dir, task.sealKey, openUnit);
       await lock.release();

@@ -1,4 +1,4 @@
-import type { UnitToken } from '../pkcs11/unit-token.js';
+import type { TokenObject, UnitToken } from '../pkcs11/unit-token.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { AgentLog } from './agent-log.js';
 import { RECORD_LABEL, type RecordStore, recordsInFiles, recordsOnToken, type StoredRecord } from './record-store.js';
@@ -6,7 +6,6 @@ import type { UnitDir } from './unit-dir.js';
 import { encodeRecord, namedObjects, readRecord, type UnitRecord } from './unit-record.js';
 
 export const ADMIN_CERTIFICATE_LABEL = 'keystead-admin';
-/** On a prepared token, only what carries one of our labels is ours to remove. */
 const OUR_LABELS: readonly string[] = [
   RECORD_LABEL,
   ADMIN_CERTIFICATE_LABEL,
@@ -15,6 +14,14 @@ const OUR_LABELS: readonly string[] = [
   'mk-wrap',
   'mk-mac',
 ];
+
+/**
+ * Whether an object is ours to destroy. On a token that we made all are; on a prepared one those with our labels, and
+ * with an id, because a torn object that has none cannot be told from somebody else's.
+ */
+export function isOurs(dir: UnitDir, { id, label }: TokenObject): boolean {
+  return dir.config.provider === 'softhsm' || (id.length > 0 && OUR_LABELS.includes(label));
+}
 
 /**
  * The records of one open token, and the commit protocol:
@@ -53,9 +60,26 @@ export class Journal {
     return this.#problem;
   }
 
+  /** The record holds an intent without a result. */
+  get unsettled(): boolean {
+    return !this.#problem && this.#record?.plans.some(({ receipt }) => receipt === null) === true;
+  }
+
   /** A claim was finished here once, and its record, or a newer one, is not there any more. */
   get lost(): boolean {
     return this.#lost;
+  }
+
+  /** Whether the record that is believed still is on the token. */
+  holds(): boolean {
+    if (this.#problem || !this.#record) return true; // there is nothing that is believed
+    const [newest] = this.#kept;
+    try {
+      return this.#store.all().some(({ name }) => name === newest);
+    } catch (cause) {
+      this.log.warn({ event: 'record-not-read', unit: this.dir.id, message: messageOf(cause) });
+      return false;
+    }
   }
 
   /** Reads what is stored now. Throws TOKEN_LOST when the token does not answer. */
@@ -105,10 +129,7 @@ export class Journal {
       return;
     }
     const named = new Set([...(this.#record ? namedObjects(this.#record) : []), ...this.#kept, ...this.#forged]);
-    const ownToken = this.dir.config.provider === 'softhsm';
-    const unnamed = present.filter(({ id, label }) => {
-      return !named.has(id.toString('hex')) && (ownToken || OUR_LABELS.includes(label));
-    });
+    const unnamed = present.filter((object) => !named.has(object.id.toString('hex')) && isOurs(this.dir, object));
     for (const id of new Set(unnamed.map((object) => object.id.toString('hex')))) {
       const count = this.token.destroy(Buffer.from(id, 'hex'));
       this.log.info({ event: 'swept', unit: this.dir.id, id, count });

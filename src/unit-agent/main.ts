@@ -7,7 +7,6 @@ import { CryptoUnit } from './crypto-unit.js';
 import { zeroizeOnHost } from './host-zeroize.js';
 import { AgentServer } from './server.js';
 import { UnitDir } from './unit-dir.js';
-import { lockUnit } from './unit-lock.js';
 
 /** Another agent holds the unit: the supervisor may look for an orphan. */
 const EXIT_UNIT_HELD = 75;
@@ -16,7 +15,7 @@ const EXIT_UNIT_HELD = 75;
 async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void> {
   const dir = new UnitDir(task.unitDir);
   process.title = `keystead-agent ${task.unitDir}`;
-  const lock = await lockUnit(dir.path);
+  const lock = await dir.lock();
   if (!lock) {
     process.stderr.write(
       `another agent holds unit ${dir.id} (${dir.path}); there is one agent per unit: stop that one\n`,

@@ -17,6 +17,8 @@ export function importMasterKey({ unit, token, record }: OpContext, args: Args):
   if (record.mk) {
     const same = record.mk.mkId === args.mkId && record.mk.mkvp === args.mkvp;
     needs(same, 'MASTER_KEY_MISMATCH', `the unit has another master key, ${record.mk.name}; zeroize it first`);
+    unit.pendingImporter?.importer.destroy();
+    unit.pendingImporter = undefined;
     return { record: {} };
   }
   const blobs = args.units[record.unit];

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { provisionSoftHsm } from '../pkcs11/provision-softhsm.js';
 import { backupTokenObject } from '../pkcs11/softhsm-store.js';
+import { readPrivateFile } from '../shared/durable-file.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { Secret } from '../shared/secret.js';
 import type { AgentLog } from './agent-log.js';
-import { readPrivateFile } from './durable-file.js';
 import { SealKey } from './seal.js';
 import type { UnitDir } from './unit-dir.js';
 

@@ -3,9 +3,9 @@ import { linkSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { lengthPrefixed } from '../shared/bytes.js';
+import { fsyncDir, isThere, readPrivateFile, writeDurably } from '../shared/durable-file.js';
 import { KeysteadError } from '../shared/errors.js';
 import { Secret } from '../shared/secret.js';
-import { fsyncDir, isThere, readPrivateFile, writeDurably } from './durable-file.js';
 
 const SEAL_KEY_BYTES = 32;
 
@@ -49,7 +49,7 @@ export class SealKey {
       return new Secret(Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]));
     } catch (cause) {
       const message =
-        "the seal key does not open this unit's PIN; put back the seal key that was there at provisioning";
+        "the seal key does not open this unit's PIN; put back the seal key, or the pin.sealed, of its provisioning";
       throw new KeysteadError('CONFIG_INVALID', message, { cause });
     }
   }

@@ -1,5 +1,6 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { AdminOps } from './admin-ops.js';
 import { CryptoSession } from './crypto-ops.js';
@@ -37,7 +38,7 @@ export class AgentServer {
     unit.closeCryptoConnections = () => this.#closeCryptoConnections();
   }
 
-  /** Listens on a 0600 socket at the path. CONFIG_INVALID when the path is too long for a socket. */
+  /** Listens on a 0600 socket at the path. CONFIG_INVALID when the path is too long or its directory not private. */
   static async listen(unit: CryptoUnit, path: string): Promise<AgentServer> {
     const length = Buffer.byteLength(path);
     needs(
@@ -45,6 +46,8 @@ export class AgentServer {
       'CONFIG_INVALID',
       `the socket path ${path} has ${length} bytes; a Unix socket takes ${LONGEST_PATH_BYTES}: choose a shorter one`,
     );
+    const closed = (statSync(dirname(path)).mode & 0o077) === 0;
+    needs(closed, 'CONFIG_INVALID', `the directory of the socket ${path} is open to others; make it mode 0700`);
     const server = new AgentServer(unit);
     rmSync(path, { force: true }); // of an agent that was killed: whoever holds the unit's lock owns this name
     await new Promise<void>((resolve, reject) => {

@@ -67,8 +67,26 @@ export class TokenKeeper {
       if (!idle) return;
       this.log.warn({ event: 'token-lost', unit: this.dir.id, code: problem.code, message: problem.message });
       this.close();
+      this.#notBefore = 0;
     }
     if (idle && Date.now() >= this.#notBefore && !this.#away()) this.tryOpen();
+  }
+
+  /**
+   * The token answers and is not well: what is on it is wrong, or does not work. Opening it anew may be the cure, and
+   * shows the module what was put back meanwhile; the pause between such attempts doubles too.
+   */
+  openAnew(): void {
+    if (!this.#token || Date.now() < this.#notBefore) return;
+    const pauseMs = longer(this.#pauseMs);
+    this.log.warn({ event: 'token-unwell', unit: this.dir.id, openedAgainInMs: pauseMs });
+    this.tryOpen();
+    if (this.#token) this.#pause(pauseMs);
+  }
+
+  /** All that is on the token is right and works. */
+  well(): void {
+    this.#pause(0);
   }
 
   /** Opens the token, or keeps the reason why it does not open. */
@@ -86,14 +104,13 @@ export class TokenKeeper {
         throw cause;
       }
       this.#token = token;
-      this.#pauseMs = 0;
-      this.#notBefore = 0;
+      this.#pause(0);
       this.log.info({ event: 'token-open', unit: this.dir.id, serial: token.serial, generation: token.generation });
     } catch (cause) {
       this.#problem =
         cause instanceof KeysteadError ? cause : new KeysteadError('UNIT_FAULT', messageOf(cause), { cause });
-      this.#pauseMs = Math.min(Math.max(this.#pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-      this.#notBefore = this.#away() ? 0 : Date.now() + this.#pauseMs;
+      this.#pause(longer(this.#pauseMs));
+      if (this.#away()) this.#notBefore = 0;
       this.log.error({
         event: 'token-problem',
         unit: this.dir.id,
@@ -125,6 +142,11 @@ export class TokenKeeper {
   forget(): void {
     this.close();
     this.#hadToken = false;
+  }
+
+  #pause(milliseconds: number): void {
+    this.#pauseMs = milliseconds;
+    this.#notBefore = milliseconds === 0 ? 0 : Date.now() + milliseconds;
   }
 
   #healthProblem(token: UnitToken): KeysteadError | undefined {
@@ -198,6 +220,10 @@ export class TokenKeeper {
   #logLogin(phase: 'begin' | 'end'): void {
     this.log.info({ event: `login-${phase}`, unit: this.dir.id });
   }
+}
+
+function longer(pauseMs: number): number {
+  return Math.min(Math.max(pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
 }
 
 /** The properties that are there. */

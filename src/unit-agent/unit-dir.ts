@@ -1,8 +1,9 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type DirectoryLock, lockDirectory } from '../shared/directory-lock.js';
+import { isThere, readIfThere, removeDurably, writeDurably } from '../shared/durable-file.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
-import { isThere, readIfThere, removeDurably, writeDurably } from './durable-file.js';
 
 const UnitConfig = z.object({
   v: z.literal(1),
@@ -43,6 +44,14 @@ export class UnitDir {
 
   get id(): string {
     return this.config.id;
+  }
+
+  /**
+   * The kernel's lock on the unit: one agent per token directory, because two processes that log in to one SoftHSM token
+   * break each other. Undefined when another process holds it.
+   */
+  lock(): Promise<DirectoryLock | undefined> {
+    return lockDirectory(this.path, 'agent');
   }
 
   at(name: string): string {

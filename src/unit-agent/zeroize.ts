@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { ParsedCommand } from '../admins/signed-command.js';
 import { dropTokens } from '../pkcs11/softhsm-store.js';
+import type { TokenObject } from '../pkcs11/unit-token.js';
 import { needs } from '../shared/errors.js';
 import type { CryptoUnit } from './crypto-unit.js';
+import { isOurs } from './journal.js';
 import { signReceipt } from './receipts.js';
 import type { UnitRecord } from './unit-record.js';
 import {
@@ -19,7 +21,7 @@ import {
  * Zeroize, in an order that can be taken up again after a kill at any step:
  * journal row → destroy everything but the receipt key → count → sign the receipt → store it → drop the token.
  * SoftHSM's token is removed with its directory and a new one is made, because C_InitToken keeps the key that all objects
- * are wrapped with; on a prepared token the receipt key goes too.
+ * are wrapped with; on a prepared token the receipt key goes too, and the objects of others stay.
  */
 export function zeroizeByCommand(unit: CryptoUnit, record: UnitRecord, command: ParsedCommand): string {
   const { plan } = command.payload;
@@ -57,9 +59,9 @@ function begin(
   why: Pick<ZeroizeJournal, 'by' | 'plan' | 'digest' | 'counter'>,
   record: Pick<UnitRecord, 'serial' | 'epoch'> & Partial<Pick<UnitRecord, 'receiptKey'>>,
 ): void {
-  const { dir, keeper } = unit;
+  const { dir } = unit;
   const { serial, epoch, receiptKey = null } = record;
-  const objects = keeper.open?.inventory().length ?? 0;
+  const objects = ourObjects(unit).length;
   const { id: unitId, instance } = dir.config;
   const id = randomBytes(16).toString('hex');
   unit.zeroizing = true;
@@ -82,16 +84,19 @@ function destroyAndSign(unit: CryptoUnit, journal: ZeroizeJournal): void {
   const { receiptKey } = journal;
   unit.pendingImporter?.importer.destroy();
   unit.journal().forgetAll();
-  for (const { id } of token.inventory()) {
-    if (id.toString('hex') !== receiptKey?.id) token.destroy(id);
-  }
-  const left = token.inventory().filter(({ id }) => id.toString('hex') !== receiptKey?.id).length;
+  const toGo = () => ourObjects(unit).filter(({ id }) => id.toString('hex') !== receiptKey?.id);
+  for (const { id } of toGo()) token.destroy(id);
+  const left = toGo().length;
   needs(left === 0, 'UNIT_FAULT', `${left} objects could not be destroyed; the zeroize goes on at the next probe`);
   const { plan, digest, objects } = journal;
   const said = { plan, nonce: null, digest, op: 'zeroize', outcome: 'ok', error: null } as const;
   const facts = { objectsBefore: objects, objectsLeft: left };
   const receipt = receiptKey ? signReceipt(token, { ...journal, receiptKey }, { ...said, facts }) : null;
   recordDone(unit, journal, receipt);
+}
+
+function ourObjects({ dir, keeper }: CryptoUnit): TokenObject[] {
+  return (keeper.open?.inventory() ?? []).filter((object) => isOurs(dir, object));
 }
 
 function recordDone({ dir }: CryptoUnit, journal: ZeroizeJournal, receipt: string | null): void {

@@ -13,12 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive, ServerProcess, until } from './server-process.js';
 
 const IS_ROOT = process.getuid?.() === 0;
-const RECOVERY_MS = 3_000;
+/** On a machine that has other work than its processors can do, everything takes longer by as much. */
+const RECOVERY_MS = 3_000 * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
 const STRANGER = 54_321;
 
 let dir: string;
@@ -28,10 +29,10 @@ beforeEach(() => {
   running = [];
 });
 afterEach(async () => {
-  const postmasters = [...new Set(running.map(({ postmaster }) => postmaster))].filter((pid) => pid > 0);
-  await Promise.all(running.map((server) => server.end('SIGKILL')));
-  for (const pid of postmasters.filter(isAlive)) process.kill(pid, 'SIGQUIT');
-  await until(() => !postmasters.some(isAlive), 10_000);
+  for (const server of running) await server.end();
+  const left = running.map(({ postmaster }) => postmaster).filter((pid) => pid > 0 && isAlive(pid));
+  for (const pid of left) process.kill(pid, 'SIGQUIT');
+  await until(() => !left.some(isAlive), 10_000);
   const location = join(postgresDir(), 'location');
   if (existsSync(location)) rmSync(readFileSync(location, 'utf8').trim(), { recursive: true });
   rmSync(dir, { recursive: true });
@@ -61,7 +62,6 @@ it('serves at once, durable, behind a password, for its own user only, and leave
 
 it('answers 503 while PostgreSQL is dead, and serves again within 3 s', async () => {
   const server = await start();
-  const first = server.postmaster;
   for (let round = 0; round < 2; round += 1) {
     const seen: number[] = [];
     const { postmaster } = server;
@@ -70,8 +70,8 @@ it('answers 503 while PostgreSQL is dead, and serves again within 3 s', async ()
     await until(async () => seen.push(await server.status()) > 0 && seen.includes(503) && seen.at(-1) === 200, 10_000);
     expect(Date.now() - killed).toBeLessThan(RECOVERY_MS);
     expect(seen.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    await until(() => server.postmaster !== postmaster, 5_000);
   }
-  expect(server.postmaster).not.toBe(first);
   expect(await server.end()).toBe(0);
 });
 
@@ -86,9 +86,8 @@ it('adopts the PostgreSQL that a killed server left, and stops it in the end', a
 
   process.kill(killed.postmaster, 'SIGKILL'); // an adopted one is supervised like one of its own
   await until(async () => next.event('database-started') !== undefined && (await next.status()) === 200, RECOVERY_MS);
-  const restarted = Number(next.event('database-started')?.['pid']);
   expect(await next.end()).toBe(0);
-  expect(isAlive(restarted)).toBe(false);
+  expect(isAlive(next.postmaster)).toBe(false);
 });
 
 it('starts when server and PostgreSQL were killed together', async () => {

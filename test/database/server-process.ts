@@ -66,15 +66,15 @@ export class ServerProcess {
     return String(this.event('listening')?.['address']);
   }
 
-  /** The last log line of the event. */
-  event(name: string): Record<string, unknown> | undefined {
-    const lines = this.#output.split('\n').filter((line) => line.includes(`"event":"${name}"`));
+  /** The last log line of one of the events. */
+  event(...names: string[]): Record<string, unknown> | undefined {
+    const lines = this.#output.split('\n').filter((line) => names.some((name) => line.includes(`"event":"${name}"`)));
     return lines.length === 0 ? undefined : JSON.parse(lines.at(-1) ?? '');
   }
 
   /** Pid of the postmaster that serves it. */
   get postmaster(): number {
-    return Number((this.event('database-adopted') ?? this.event('database-started'))?.['pid']);
+    return Number(this.event('database-adopted', 'database-started')?.['pid']);
   }
 
   /** Status of a request that asks the database. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -42,8 +43,14 @@ export class AgentWorld {
     descriptor: object = {},
   ) {
     mkdirSync(this.unitDir, { recursive: true, mode: 0o700 });
+    this.describe(descriptor);
+  }
+
+  /** Writes unit.json: a SoftHSM unit, with these changes. */
+  describe(descriptor: object): void {
+    const { unit: id, instance } = this;
     const module = findSoftHsm();
-    const config = { v: 1, id: this.unit, instance, zone: 'z1', provider: 'softhsm', module, recordStore: 'token' };
+    const config = { v: 1, id, instance, zone: 'z1', provider: 'softhsm', module, recordStore: 'token' };
     writeFileSync(join(this.unitDir, 'unit.json'), JSON.stringify({ ...config, ...descriptor }));
   }
 
@@ -85,6 +92,13 @@ export class AgentWorld {
     const ended = new Promise((done) => child.once('exit', done));
     child.kill(signal);
     await ended;
+  }
+
+  /** Ends the life line and waits for the end: strace goes when its agent does. */
+  async leave(): Promise<void> {
+    const { child } = this;
+    child?.stdin?.end();
+    if (child && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
   async connect(deadlineMs = 10_000): Promise<AgentConnection> {

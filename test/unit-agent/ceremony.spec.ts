@@ -2,11 +2,17 @@ import { statSync } from 'node:fs';
 import type { KeyRowFields } from '../../src/unit-agent/protocol.js';
 import { AgentWorld } from './agent-world.js';
 import { Ceremony } from './ceremony.js';
+import { nssInstalled, nssWorld } from './nss-token.js';
 
 const aad = Buffer.from('aad');
 
-describe('a whole ceremony on a SoftHSM token', () => {
-  const world = new AgentWorld();
+const devices = [
+  { device: 'SoftHSM', make: () => new AgentWorld() },
+  ...(nssInstalled ? [{ device: 'NSS softoken', make: nssWorld }] : []),
+];
+
+describe.each(devices)('a whole ceremony on a token of $device', ({ make }) => {
+  const world = make();
   const ceremony = new Ceremony(world);
   const row: KeyRowFields = {
     instance: world.instance,
@@ -38,6 +44,13 @@ describe('a whole ceremony on a SoftHSM token', () => {
     expect((await crypto.decrypt(row, blob, mac, aad, sealed)).toString()).toBe('data key');
     sealed[20] = (sealed[20] ?? 0) ^ 1;
     await expect(crypto.decrypt(row, blob, mac, aad, sealed)).rejects.toMatchObject({ code: 'CIPHERTEXT_INVALID' });
+  });
+
+  it('what the token can do is found by trying it, which leaves nothing on it', async () => {
+    const admin = await world.admin();
+    const before = await ceremony.facts(admin);
+    expect(await admin.capabilities()).toMatchObject({ missing: [], aesKw: true, hmacSha256: true, ecP256Sign: true });
+    expect((await ceremony.facts(admin)).objects).toBe(before.objects);
   });
 
   it('the socket is for its owner alone', () => {

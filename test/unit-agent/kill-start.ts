@@ -10,6 +10,7 @@ export async function countStart(): Promise<Record<Syscall, number>> {
   try {
     const trace = join(world.root, 'trace');
     await world.start({ under: ['strace', '-f', '-o', trace, '-e', `trace=${SYSCALLS.join(',')}`] });
+    await world.leave();
     const lines = readFileSync(trace, 'utf8').split('\n');
     const main = lines[0]?.split(' ')[0] ?? '';
     const counted = SYSCALLS.map((name) => {
@@ -27,7 +28,7 @@ export async function killStart(syscall: Syscall, nth: number): Promise<{ facts:
   try {
     const inject = `inject=${syscall}:signal=SIGKILL:when=${nth}`;
     await world.start({ under: ['strace', '-f', '-o', '/dev/null', '-e', `trace=${syscall}`, '-e', inject] });
-    await world.stop();
+    await world.leave();
     await world.start();
     const { facts } = await (await world.admin()).probe();
     return { facts, tokens: readdirSync(join(world.unitDir, 'tokens')).length };

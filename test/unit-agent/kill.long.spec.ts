@@ -1,7 +1,7 @@
 import { canKill, KillWorld, STEPS, type StepName, SYSCALLS, type Syscall } from './kill-points.js';
 import { countStart, judgeStart, killStart } from './kill-start.js';
 
-// SIGKILL at every call of every kind: some 700 kills, half an hour to an hour.
+// SIGKILL at every call of every kind: some 700 kills in some twenty minutes.
 const HOURS = 2 * 60 * 60 * 1000;
 const whenPossible = canKill ? describe : describe.skip;
 

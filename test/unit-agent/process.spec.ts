@@ -91,6 +91,15 @@ describe('the process of an agent', () => {
     expect(refused.stderr).toContain('107');
   });
 
+  it('refuses a socket directory that is open to others', async () => {
+    const open = join(world.root, 'open');
+    mkdirSync(open);
+    chmodSync(open, 0o755);
+    const args = [AGENT, '--unit-dir', world.unitDir, '--socket', join(open, 's'), '--seal-key', world.sealKey];
+    const refused = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('open to others')]);
+  });
+
   it('listens and says why when its token cannot be opened', async () => {
     await world.start();
     await world.stop();

@@ -32,9 +32,11 @@ export class Admission implements CanActivate {
     const caller = callerOf(context);
     const operation = operationOf(request);
     const target = this.#target(request);
-    const scope = { ...target, key: target.key || undefined };
+    const sound = !Object.values(request.params as Record<string, string>).some((value) => value.includes('\0'));
+    const scope = { ...target, key: (sound && target.key) || undefined }; // the database cannot hold NUL, its audit neither
     await this.gate.authorise(caller, operation.request, scope);
     try {
+      needs(sound, 'NOT_FOUND', 'the path holds a NUL character, and nothing is called so');
       request.asked = read(operation, request, target);
     } catch (cause) {
       await this.gate.failed(caller, operation.request, scope, cause);
@@ -59,8 +61,6 @@ export class Admission implements CanActivate {
 
 function read(operation: Operation, request: OperationRequest, target: KeyTarget): Asked<Operation> {
   const params = request.params as Record<string, string>;
-  const [name] = Object.entries(params).find(([, value]) => value.includes('\0')) ?? [];
-  needs(name === undefined, 'BAD_REQUEST', `the ${name} in the path holds a NUL character`);
   const prefer = PREFER.exec(String(request.headers['prefer'] ?? ''))?.[1]?.toLowerCase();
   return {
     target,

@@ -2,7 +2,6 @@ import { Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AccessTokens } from '../../access/tokens.js';
-import { RAW_BODY } from '../../http/listener.js';
 import { HTTP_STATUS, KeysteadError } from '../../shared/errors.js';
 
 const API_KEY_GRANT = 'urn:ibm:params:oauth:grant-type:apikey';
@@ -15,7 +14,6 @@ const IAM = {
 } as const;
 
 const REFUSED_AS_IAM = {
-  ...RAW_BODY,
   answerTo: (error: KeysteadError, requestId: string) => {
     const known = Object.hasOwn(IAM, error.code) ? IAM[error.code as keyof typeof IAM] : undefined;
     const status = error.code === 'UNAUTHENTICATED' ? 400 : HTTP_STATUS[error.code];

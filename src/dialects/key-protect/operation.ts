@@ -10,7 +10,6 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { RequestClass } from '../../access/gate.js';
-import { RAW_BODY } from '../../http/listener.js';
 import type { KeyTarget } from '../../keys/key-target.js';
 import { answerTo } from './errors.js';
 
@@ -95,7 +94,6 @@ export function Serve(served: Operation): MethodDecorator {
     RequestMapping({ path: served.path, method: RequestMethod[served.method] }),
     HttpCode(status),
     RouteConfig({
-      ...RAW_BODY,
       operation: served,
       answerTo: (error: Parameters<typeof answerTo>[0]) => answerTo(error, served.failure),
     }),

@@ -5,13 +5,11 @@ import type { Caller } from '../../access/caller.js';
 import { Fleet } from '../../crypto-units/fleet.js';
 import { NO_HEALTHY_UPSTREAM, UnitPicker } from '../../crypto-units/unit-picker.js';
 import { AskedBy } from '../../http/asked-by.js';
-import { RAW_BODY } from '../../http/listener.js';
 import { FieldError, KeysteadError, needs } from '../../shared/errors.js';
 import { answerTo } from './errors.js';
 import { WireError } from './refusals.js';
 
 const REFUSED = {
-  ...RAW_BODY,
   answerTo: (error: KeysteadError) => answerTo(error, 'Action could not be performed'),
 };
 const KEY = 'api/v2/keys/:id';

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { parseCommand, signCommand } from '../src/admins/signed-command.js';
+import { PLANS_KEPT } from '../src/unit-agent/unit-record.js';
+import { Admins, adminKey, assertOk, codeOf, publicPem } from './admin.js';
+import { type Answer, World } from './world.js';
+
+/** Signed commands that come a second time: they are answered as the first time, and nothing happens. */
+let world: World;
+let admins: Admins;
+let units: string[];
+let copy: string;
+beforeAll(async () => {
+  world = await World.withInstance(2);
+  admins = new Admins(world);
+  units = (await world.units()).map((unit) => unit.id);
+  for (const unit of units) assertOk(await admins.claim(unit));
+  await world.stopServer();
+  copy = await world.backUp();
+  await world.launch();
+  await admins.reach(units);
+}, 120_000);
+afterAll(() => world.end());
+
+/** What was sent, and what the units said. */
+interface Captured {
+  readonly document: string;
+  readonly answer: Answer;
+}
+const deputy = adminKey();
+const addDeputy = { type: 'admin', name: 'DEPUTY', certificate: publicPem(deputy) };
+let added: Captured;
+let refused: Captured;
+
+async function capture(op: 'user.add' | 'user.remove' | 'mk.random', args: object): Promise<Captured> {
+  const document = await admins.document(op, args, units);
+  return { document, answer: await admins.send(document) };
+}
+
+const records = () => Promise.all(units.map(async (unit) => (await admins.facts(unit)).record));
+const counters = async () => (await records()).map((record) => record?.counter);
+const receipts = ({ body }: Answer) => body.units.map((unit: { receipt: string | null }) => unit.receipt);
+const auditLines = async () => (await world.api('GET', '/api/v1/audit?limit=1000')).body.lines as { act: string }[];
+
+/** Sends it again: the answer is the old one to the letter, and the units are as they were. */
+async function expectSame({ document, answer }: Captured): Promise<void> {
+  const before = await records();
+  const again = await admins.send(document);
+  expect([again.status, again.body]).toEqual([answer.status, answer.body]);
+  expect(await records()).toEqual(before);
+}
+
+/** As many other commands as the units remember. */
+async function pushOut(): Promise<void> {
+  for (let n = 0; n < PLANS_KEPT; n += 1) {
+    expect((await capture('mk.random', { bytes: 32 })).answer.body.units[0].error).toBeNull();
+  }
+}
+
+describe('the same document', () => {
+  it('200 times at once has one effect, 200 equal answers and one audit line per unit', async () => {
+    const [before, lines] = [await counters(), await auditLines()];
+    const document = await admins.document('user.add', addDeputy, units);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => admins.send(document)));
+    const [answer] = answers as [Answer];
+    expect(answer.body.units.map((unit: { outcome: string }) => unit.outcome)).toEqual(['ok', 'ok']);
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect(await counters()).toEqual(before.map((counter) => (counter ?? 0) + 1));
+    for (const record of await records()) expect(record?.admins.map(({ name }) => name)).toEqual(['ADMIN', 'DEPUTY']);
+    const acts = (await auditLines()).slice(0, -lines.length).map(({ act }) => act);
+    expect(acts.sort()).toEqual(['crypto-unit.user.add', 'crypto-unit.user.add', 'crypto-unit.user.add.requested']);
+    added = { document, answer };
+  });
+
+  it('of an op that was refused after verification: the counter is used up, and the receipt says refused, again and again', async () => {
+    const before = await counters();
+    refused = await capture('user.remove', { name: 'NOBODY' });
+    expect(await counters()).toEqual(before.map((counter) => (counter ?? 0) + 1));
+    for (const { outcome, error, receipt } of refused.answer.body.units) {
+      expect([outcome, error.code, receipt]).toEqual(['failed', 'USER_NOT_FOUND', expect.any(String)]);
+    }
+    await expectSame(refused);
+  });
+
+  it('is answered the same when the units have long forgotten it', async () => {
+    await pushOut();
+    await expectSame(added);
+    await expectSame(refused);
+  });
+
+  it('is answered the same after a SIGKILL of the server, and after one of an agent', async () => {
+    await world.killServer();
+    await world.launch();
+    await admins.reach(units);
+    await expectSame(added);
+    await admins.killAgent(units[0] ?? '');
+    expect((await admins.send(refused.document)).body).toEqual(refused.answer.body);
+    await admins.reach(units);
+    await expectSame(refused);
+  });
+
+  it('is one plan: under the same plan another document is PLAN_REUSED, whoever signed it', async () => {
+    const { plan } = parseCommand(added.document).payload;
+    const before = await records();
+    const payload = await admins.payload('mk.random', { bytes: 32 }, units, { plan });
+    expect(codeOf(await admins.send(signCommand(payload, [admins.key])))).toBe('PLAN_REUSED');
+    expect(codeOf(await admins.send(signCommand(payload, [adminKey()])))).toBe('PLAN_REUSED');
+    expect(codeOf(await admins.claim(units[0] ?? '', plan))).toBe('PLAN_REUSED');
+    expect(await records()).toEqual(before);
+  });
+});
+
+describe('after the database was restored to an older copy', () => {
+  let recent: Captured;
+  beforeEach(async () => {
+    recent = await capture('mk.random', { bytes: 32 });
+    await world.stopServer();
+    await world.restore(copy);
+    await world.launch();
+    await admins.reach(units);
+  }, 60_000);
+
+  it('the units answer a document that they remember with the same receipt, and do nothing', async () => {
+    const before = await records();
+    const again = await admins.send(recent.document);
+    expect(receipts(again)).toEqual(receipts(recent.answer));
+    expect(await records()).toEqual(before);
+  });
+
+  it('the units refuse other documents under a plan that they remember', async () => {
+    const { plan } = parseCommand(recent.document).payload;
+    const before = await records();
+    const payload = await admins.payload('user.remove', { name: 'DEPUTY' }, units, { plan });
+    const { body } = await admins.send(signCommand(payload, [admins.key]));
+    expect(body.units.map((unit: { error: { code: string } }) => unit.error.code)).toEqual([
+      'PLAN_REUSED',
+      'PLAN_REUSED',
+    ]);
+    expect(await records()).toEqual(before);
+  });
+
+  it.each([
+    ['was done', () => added],
+    ['was refused', () => refused],
+  ])('the units refuse a document that they have forgotten and that %s: COMMAND_REPLAYED', async (_what, captured) => {
+    const before = await records();
+    const { body } = await admins.send(captured().document);
+    expect(
+      body.units.map((unit: { error: { code: string }; receipt: null }) => [unit.error.code, unit.receipt]),
+    ).toEqual([
+      ['COMMAND_REPLAYED', null],
+      ['COMMAND_REPLAYED', null],
+    ]);
+    expect(await records()).toEqual(before);
+  });
+
+  it('a claim again changes nothing', async () => {
+    const before = await records();
+    expect(codeOf(await admins.claim(units[0] ?? '', randomUUID()))).toBe('ok');
+    expect(codeOf(await admins.claim(units[0] ?? '', randomUUID(), adminKey()))).toBe('ADMIN_MISMATCH');
+    expect(await records()).toEqual(before);
+  });
+});

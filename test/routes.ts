@@ -1,0 +1,222 @@
+import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
+import { type DynamicModule, RequestMethod, type Type } from '@nestjs/common';
+import { pino } from 'pino';
+import { appModule } from '../src/app.module.js';
+import { loadConfig } from '../src/config/config.js';
+import type { Permission } from '../src/shared/permissions.js';
+import type { Admins } from './admin.js';
+import { until } from './world.js';
+
+/** What the requests of a test name. */
+export interface Names {
+  readonly instance: string;
+  readonly instanceName: string;
+  readonly unit: string;
+  readonly operation: string;
+  readonly key: string;
+}
+
+/** One route: what it needs, and a request that leaves the units as they are, with what a caller who may gets for it. */
+export interface Route {
+  /** Null: anybody, without a key. */
+  readonly permission: Permission | null;
+  readonly path: (names: Names) => string;
+  readonly body?: (names: Names) => object;
+  readonly headers?: (names: Names) => Record<string, string>;
+  readonly status: number;
+  /** The code of the refusal, when the request is one that is refused further on. */
+  readonly code?: string;
+}
+
+const KEY_TYPE = 'application/vnd.ibm.kms.key+json';
+const inInstance = ({ instance }: Names) => ({ 'instance-id': instance });
+const unitPath =
+  (rest = '') =>
+  ({ unit }: Names) =>
+    `/api/v1/cryptounits/${unit}${rest}`;
+const anybody = (path: string): Route => ({ permission: null, path: () => path, status: 200 });
+
+/** Every route of the server. The matrix fails when the server registers one that has no row here. */
+export const ROUTES: Readonly<Record<string, Route>> = {
+  'GET /livez': anybody('/livez'),
+  'GET /startupz': anybody('/startupz'),
+  'GET /readyz': anybody('/readyz'),
+  'GET /health': anybody('/health'),
+  'GET /health/state': anybody('/health/state'),
+  'GET /health/units/:id': { permission: null, path: ({ unit }) => `/health/units/${unit}`, status: 200 },
+  'POST /api/v1/instances': {
+    permission: 'instance.create',
+    path: () => '/api/v1/instances',
+    body: ({ instanceName }) => ({ name: instanceName, crypto_units: 2 }),
+    status: 409,
+    code: 'INSTANCE_STATE',
+  },
+  'GET /api/v1/instances': { permission: 'instance.read', path: () => '/api/v1/instances', status: 200 },
+  'GET /api/v1/instances/:id': {
+    permission: 'instance.read',
+    path: ({ instance }) => `/api/v1/instances/${instance}`,
+    status: 200,
+  },
+  'DELETE /api/v1/instances/:id': {
+    permission: 'instance.delete',
+    path: ({ instance }) => `/api/v1/instances/${instance}`,
+    status: 409,
+    code: 'INSTANCE_STATE',
+  },
+  'GET /api/v1/cryptounits': {
+    permission: 'crypto-unit.read',
+    path: () => '/api/v1/cryptounits',
+    headers: inInstance,
+    status: 200,
+  },
+  'GET /api/v1/cryptouser/metadata': {
+    permission: 'crypto-unit.read',
+    path: () => '/api/v1/cryptouser/metadata',
+    headers: inInstance,
+    status: 200,
+  },
+  'GET /api/v1/cryptounits/:id': { permission: 'crypto-unit.read', path: unitPath(), status: 200 },
+  'GET /api/v1/cryptounits/:id/facts': {
+    permission: 'crypto-unit.read',
+    path: unitPath(`/facts?nonce=${'n'.repeat(32)}`),
+    status: 200,
+  },
+  'POST /api/v1/cryptounits/:id/claim': {
+    permission: 'crypto-unit.claim',
+    path: unitPath('/claim'),
+    body: () => ({ plan: randomUUID(), certificate: 'no certificate' }),
+    status: 400,
+    code: 'BAD_REQUEST',
+  },
+  'POST /api/v1/cryptounits/claim': {
+    permission: 'crypto-unit.claim',
+    path: () => '/api/v1/cryptounits/claim',
+    headers: ({ unit }) => ({ 'crypto-unit-id': unit }),
+    body: () => ({ certificate: 'no certificate' }),
+    status: 400,
+    code: 'BAD_REQUEST',
+  },
+  'POST /api/v1/crypto_units/:id/zeroize': {
+    permission: 'crypto-unit.read',
+    path: ({ unit }) => `/api/v1/crypto_units/${unit}/zeroize`,
+    status: 403,
+    code: 'COMMAND_UNSIGNED',
+  },
+  'PUT /api/v1/cryptounits/:id/maintenance': {
+    permission: 'crypto-unit.maintenance',
+    path: unitPath('/maintenance'),
+    body: () => ({ on: false }),
+    status: 200,
+  },
+  'POST /api/v1/cryptounits/:id/replace': {
+    permission: 'crypto-unit.replace',
+    path: unitPath('/replace'),
+    status: 409,
+    code: 'UNIT_STATE',
+  },
+  'POST /api/v1/operations': {
+    permission: 'crypto-unit.command',
+    path: () => '/api/v1/operations',
+    body: () => ({ documents: ['no document'] }),
+    status: 400,
+    code: 'COMMAND_MALFORMED',
+  },
+  'GET /api/v1/operations/:id': {
+    permission: 'crypto-unit.read',
+    path: ({ operation }) => `/api/v1/operations/${operation}`,
+    status: 200,
+  },
+  'GET /api/v1/audit': { permission: 'audit.read', path: () => '/api/v1/audit?limit=1', status: 200 },
+  'POST /api/v2/keys': {
+    permission: 'key.create',
+    path: () => '/api/v2/keys',
+    headers: inInstance,
+    body: () => ({
+      metadata: { collectionType: KEY_TYPE, collectionTotal: 1 },
+      resources: [{ type: KEY_TYPE, name: 'from the matrix', extractable: false }],
+    }),
+    status: 201,
+  },
+  'POST /api/v2/keys/:id/actions/wrap': {
+    permission: 'key.use',
+    path: ({ key }) => `/api/v2/keys/${key}/actions/wrap`,
+    headers: inInstance,
+    body: () => ({ plaintext: Buffer.alloc(32).toString('base64') }),
+    status: 200,
+  },
+  'POST /api/v2/keys/:id/actions/unwrap': {
+    permission: 'key.use',
+    path: ({ key }) => `/api/v2/keys/${key}/actions/unwrap`,
+    headers: inInstance,
+    body: () => ({ ciphertext: 'bm9uZQ==' }),
+    status: 400,
+    code: 'CIPHERTEXT_INVALID',
+  },
+  'ALL /api/v2/*': {
+    permission: 'crypto-unit.read',
+    path: () => '/api/v2/nothing/of/ours',
+    headers: inInstance,
+    status: 404,
+    code: 'NOT_FOUND',
+  },
+};
+
+/** Makes the units serve, and answers what requests can name then: an operation that was done, and a key. */
+export async function servedNames(admins: Admins, units: readonly string[]): Promise<Names> {
+  const { world } = admins;
+  const [unit = ''] = units;
+  await admins.initialise(units);
+  const names = { instance: world.instance, instanceName: 'TEST', unit, operation: '', key: '' };
+  const { path, body, headers } = ROUTES['POST /api/v2/keys'] as Route;
+  let key = '';
+  await until(async () => {
+    const made = await world.api('POST', path(names), body?.(names), headers?.(names));
+    key = made.status === 201 ? made.body.resources[0].id : '';
+    return key !== '';
+  }, 10_000);
+  const random = await admins.send(await admins.document('mk.random', { bytes: 32 }, units));
+  return { ...names, operation: random.body.id, key };
+}
+
+/** GET for ALL. */
+export function methodOf(route: string): string {
+  const [method = ''] = route.split(' ');
+  return method === 'ALL' ? 'GET' : method;
+}
+
+/** What the server registers, as its modules and controllers say it: 'GET /livez'. */
+export function registeredRoutes(): string[] {
+  const config = loadConfig({ KEYSTEAD_DATA_DIR: '/nonexistent' });
+  const root = appModule(config, { url: 'postgres://nowhere' }, pino({ level: 'silent' }));
+  return [...controllersOf(root, new Set())].flatMap(routesOf).sort();
+}
+
+function controllersOf(module: Type | DynamicModule, seen: Set<unknown>): Set<Type> {
+  const type = 'module' in module ? module.module : module;
+  const dynamic: Partial<DynamicModule> = 'module' in module ? module : {};
+  const found = new Set<Type>([...(dynamic.controllers ?? []), ...(Reflect.getMetadata('controllers', type) ?? [])]);
+  if (seen.has(module)) return found;
+  seen.add(module);
+  const imports = [...(dynamic.imports ?? []), ...(Reflect.getMetadata('imports', type) ?? [])];
+  for (const imported of imports) for (const one of controllersOf(imported, seen)) found.add(one);
+  return found;
+}
+
+function routesOf(controller: Type): string[] {
+  const prefixes = pathsIn(controller);
+  return Object.getOwnPropertyNames(controller.prototype).flatMap((name) => {
+    const handler: unknown = Object.getOwnPropertyDescriptor(controller.prototype, name)?.value;
+    const method: unknown = typeof handler === 'function' ? Reflect.getMetadata('method', handler) : undefined;
+    if (typeof method !== 'number') return [];
+    const paths = pathsIn(handler as object);
+    return prefixes.flatMap((prefix) =>
+      paths.map((path) => `${RequestMethod[method]} /${[prefix, path].filter((part) => part !== '').join('/')}`),
+    );
+  });
+}
+
+/** Without slashes at their ends. */
+function pathsIn(declared: object): string[] {
+  return [Reflect.getMetadata('path', declared)].flat().map((path) => String(path).replaceAll(/^\/+|\/+$/g, ''));
+}
