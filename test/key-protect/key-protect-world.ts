@@ -34,8 +34,13 @@ export class KeyProtectWorld {
 
   static async start(env: Readonly<Record<string, string>> = SHORT_TIMERS): Promise<KeyProtectWorld> {
     const world = await World.withInstance(2, { env });
-    await world.initialise();
-    return new KeyProtectWorld(world, await CheckedProxy.start(world.url));
+    try {
+      await world.initialise();
+      return new KeyProtectWorld(world, await CheckedProxy.start(world.url));
+    } catch (cause) {
+      await world.end();
+      throw cause;
+    }
   }
 
   get instance(): string {

@@ -224,6 +224,13 @@ describe('the Node client', () => {
   });
 });
 
+it('a HEAD is served for the number of keys alone', async () => {
+  const counted = await w.send('HEAD', '/api/v2/keys');
+  expect([counted.status, Number(counted.headers.get('key-total'))]).toEqual([200, expect.any(Number)]);
+  expect((await w.send('HEAD', '/api/v2/import_token')).status).toBe(404);
+  expect((await w.send('HEAD', `/api/v2/keys/${id}`)).status).toBe(404);
+});
+
 describe('the identity service', () => {
   it('answers IBM’s error for an unknown key, and publishes the key that verifies its tokens', async () => {
     const body = new URLSearchParams({ grant_type: 'urn:ibm:params:oauth:grant-type:apikey', apikey: 'no-such-key' });

@@ -54,7 +54,7 @@ wycheproof.each(devices)('Wycheproof on $name', (device) => {
   });
 
   describe.each(FILES)('$file', ({ file, hash, least }) => {
-    const path = join(directory ?? '', `${file}_test.json`);
+    const path = join(directory ?? '', 'wycheproof', `${file}_test.json`);
     const groups = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')).testGroups as Group[]) : [];
     const vectors = groups.flatMap((group) => group.tests.map((vector) => ({ group, vector })));
     const said = ({ result, label, msg }: Vector) => (result === 'valid' && label === '' ? msg : undefined);

@@ -33,9 +33,11 @@ export class Admission implements CanActivate {
     const operation = operationOf(request);
     const target = this.#target(request);
     const sound = !Object.values(request.params as Record<string, string>).some((value) => value.includes('\0'));
-    const scope = { ...target, key: (sound && target.key) || undefined }; // the database cannot hold NUL, its audit neither
+    const scope = { ...target, key: (sound && target.key) || undefined }; // a NUL cannot even be audited
     await this.gate.authorise(caller, operation.request, scope);
     try {
+      // the framework routes a HEAD as its GET, which would use up a retrieval of the import token
+      needs(request.method === operation.method, 'NOT_FOUND', `there is no ${request.method} ${operation.path}`);
       needs(sound, 'NOT_FOUND', 'the path holds a NUL character, and nothing is called so');
       request.asked = read(operation, request, target);
     } catch (cause) {
