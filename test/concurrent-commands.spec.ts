@@ -118,6 +118,23 @@ describe('zeroize', () => {
   });
 });
 
+describe('instances that come and go', () => {
+  it('show all their units the moment they are made, and are listed while others end', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const made = await Promise.all(['A', 'B'].map((name) => world.api('POST', '/api/v1/instances', { name })));
+      for (const { body } of made) {
+        expect(body.crypto_units.map(({ state }: { state: string }) => state)).toEqual(['reserved', 'reserved']);
+        const { body: units } = await world.api('GET', '/api/v1/cryptounits', undefined, { 'instance-id': body.id });
+        expect(units).toHaveLength(2);
+      }
+      const deleted = made.map(({ body }) => world.api('DELETE', `/api/v1/instances/${body.id}`));
+      const listed = Array.from({ length: 20 }, () => world.api('GET', '/api/v1/instances'));
+      expect(new Set((await Promise.all(listed)).map(codeOf))).toEqual(new Set(['ok']));
+      expect((await Promise.all(deleted)).map(codeOf)).toEqual(['ok', 'ok']);
+    }
+  });
+});
+
 describe('the end of an instance', () => {
   it('and a claim of its unit: the unit is claimed, or the instance is gone, never both', async () => {
     const made = await world.api('POST', '/api/v1/instances', { name: 'BRIEF' });

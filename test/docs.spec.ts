@@ -5,7 +5,7 @@ import { delimiter, dirname, join, normalize } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from './source-files.js';
 
-const CEREMONY_PATIENCE_MS = 90_000;
+const CEREMONY_PATIENCE_MS = 150_000;
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const script = (name: string) => import(join(ROOT, 'scripts', name)); // not TypeScript, so of type any
@@ -86,7 +86,7 @@ describe('the ceremony of README.md', () => {
     await server.untilAlive().catch((cause: Error) => {
       throw new Error(`${cause.message}; its log ends with:\n${server.logTail()}`);
     });
-  });
+  }, 90_000);
 
   afterAll(async () => {
     await server?.stop();

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
 import fc from 'fast-check';
-import { ALLOWED, stateOf, type UnitAct, type UnitState } from '../src/shared/unit-state.js';
-import { type Admins, adminKey, codeOf, publicPem, type Verdict } from './admin.js';
+import { ALLOWED, type SignedOp, stateOf, type UnitAct, type UnitState } from '../src/shared/unit-state.js';
+import type { UnitFacts } from '../src/unit-agent/protocol.js';
+import { Admins, adminKey, codeOf, publicPem, verdictIn } from './admin.js';
+import type { World } from './world.js';
 
 /** What is true of one unit, kept in the head. */
 interface UnitModel {
@@ -12,7 +15,11 @@ interface UnitModel {
   maintenance: boolean;
   counter: number;
 }
-export type Model = readonly UnitModel[];
+type Model = readonly UnitModel[];
+
+/** Where a history begins: with units that nobody claimed, or that serve. */
+const BEGINNINGS = ['reserved', 'kms-initialized'] as const;
+type Beginning = (typeof BEGINNINGS)[number];
 
 const NEW: UnitModel = {
   claimed: false,
@@ -22,10 +29,19 @@ const NEW: UnitModel = {
   maintenance: false,
   counter: 0,
 };
-export const newModel = (units: number): Model => Array.from({ length: units }, () => ({ ...NEW }));
+const SERVING: UnitModel = { ...NEW, claimed: true, masterKey: true, kmsUser: true, counter: 3 };
+
+/** Brings the units to where the history begins, whatever they were. */
+async function begin(beginning: Beginning, { admins, units }: Real): Promise<Model> {
+  await admins.reach(units);
+  await admins.reset();
+  if (beginning === 'reserved') return units.map(() => ({ ...NEW }));
+  await admins.initialise(units);
+  return units.map(() => ({ ...SERVING }));
+}
 
 /** The units of an instance, and those who administer it. */
-export interface Real {
+interface Real {
   readonly admins: Admins;
   readonly units: readonly string[];
 }
@@ -48,7 +64,7 @@ const EFFECTS = {
   'remove the kmsCryptoUser': (unit) => become(unit, unit.kmsUser, 'USER_NOT_FOUND', { kmsUser: false }),
   'add DEPUTY': (unit) => become(unit, !unit.deputy, 'USER_EXISTS', { deputy: true }),
   'remove DEPUTY': (unit) => become(unit, unit.deputy, 'USER_NOT_FOUND', { deputy: false }),
-  'remove ADMIN, who is the last one or alone signs': (unit) => (unit.deputy ? 'not tried' : 'LAST_ADMIN'),
+  'remove ADMIN, who is the last': () => 'LAST_ADMIN',
   zeroize: (unit) => become(unit, true, '', NEW),
 } as const satisfies Record<string, Effect>;
 type Act = keyof typeof EFFECTS;
@@ -59,33 +75,24 @@ function become(unit: UnitModel, can: boolean, otherwise: string, facts: Partial
   return 'ok';
 }
 
-function send({ admins }: Real, act: Act, units: readonly string[]): Promise<Record<string, Verdict>> {
-  switch (act) {
-    case 'mk.random':
-      return admins.run('mk.random', { bytes: 32 }, units);
-    case 'add the kmsCryptoUser':
-      return admins.addKmsUser(units);
-    case 'remove the kmsCryptoUser':
-      return admins.run('user.remove', { name: `${admins.instance}-kp-user` }, units);
-    case 'add DEPUTY':
-      return admins.run('user.add', { type: 'admin', name: 'DEPUTY', certificate: publicPem(deputy) }, units);
-    case 'remove DEPUTY':
-      return admins.run('user.remove', { name: 'DEPUTY' }, units);
-    case 'remove ADMIN, who is the last one or alone signs':
-      return admins.run('user.remove', { name: 'ADMIN' }, units);
-    case 'zeroize':
-      return admins.run('zeroize', { force: false }, units);
-  }
+interface Command {
+  readonly op: SignedOp;
+  readonly args: object;
 }
+const removal = (name: string): Command => ({ op: 'user.remove', args: { name } });
 
-const OP: Readonly<Record<Act, UnitAct>> = {
-  'mk.random': 'mk.random',
-  'add the kmsCryptoUser': 'user.add',
-  'remove the kmsCryptoUser': 'user.remove',
-  'add DEPUTY': 'user.add',
-  'remove DEPUTY': 'user.remove',
-  'remove ADMIN, who is the last one or alone signs': 'user.remove',
-  zeroize: 'zeroize',
+/** What administrators sign for an act. */
+const COMMANDS: Readonly<Record<Act, (admins: Admins) => Promise<Command>>> = {
+  'mk.random': async () => ({ op: 'mk.random', args: { bytes: 32 } }),
+  'add the kmsCryptoUser': async (admins) => ({ op: 'user.add', args: await admins.kmsUserArgs() }),
+  'remove the kmsCryptoUser': async ({ instance }) => removal(`${instance}-kp-user`),
+  'add DEPUTY': async () => ({
+    op: 'user.add',
+    args: { type: 'admin', name: 'DEPUTY', certificate: publicPem(deputy) },
+  }),
+  'remove DEPUTY': async () => removal('DEPUTY'),
+  'remove ADMIN, who is the last': async () => removal('ADMIN'),
+  zeroize: async () => ({ op: 'zeroize', args: { force: false } }),
 };
 
 /** State, record and counter of every unit are the model's, as the units say it now and as the server shows it. */
@@ -104,7 +111,11 @@ async function agree(model: Model, { admins, units }: Real): Promise<void> {
 }
 
 type Step = fc.AsyncCommand<Model, Real>;
-function step(name: string, run: (model: Model, real: Real) => Promise<unknown>, check = (_: Model) => true): Step {
+function step(
+  name: string,
+  run: (model: Model, real: Real) => Promise<unknown>,
+  check: (model: Readonly<Model>) => boolean = () => true,
+): Step {
   return {
     check,
     toString: () => name,
@@ -118,38 +129,47 @@ function step(name: string, run: (model: Model, real: Real) => Promise<unknown>,
 /** The numbers of the units that a command names. */
 const some = (units: number) => fc.subarray([...Array(units).keys()], { minLength: 1 });
 
+type Victim = 'server' | number;
+
 /** Every way to change an instance of so many units, and the ways in which its processes end. */
-export function steps(units: number): fc.Arbitrary<Step>[] {
+function steps(units: number): fc.Arbitrary<Step>[] {
   const one = fc.nat(units - 1);
+  const victims = fc.constantFrom<Victim[]>('server', ...Array(units).keys());
   return [
-    one.map((n) => step(`claim ${n}`, (model, real) => claim(model, real, n))),
+    ...Array(3).fill(one.map((n) => step(`claim ${n}`, (model, real) => claim(model, real, n)))), // nothing else begins
     some(units).map((at) => step(`import into ${at}`, (model, real) => importKey(model, real, at))),
-    fc.tuple(fc.constantFrom(...(Object.keys(EFFECTS) as Act[])), some(units)).map(([act, at]) =>
-      step(
-        `${act} on ${at}`,
-        (model, real) => signed(model, real, act, at),
-        (model) => !act.startsWith('remove ADMIN') || at.every((n) => !model[n]?.deputy),
-      ),
-    ),
     fc
       .tuple(one, fc.boolean())
       .map(([n, on]) =>
         step(`maintenance of ${n} ${on ? 'on' : 'off'}`, (model, real) => maintenance(model, real, n, on)),
       ),
-    one.map((n) =>
-      step(`kill agent ${n}`, async (_model, { admins, units }) => {
-        await admins.killAgent(units[n] ?? '');
-        await admins.reach(units);
-      }),
-    ),
-    fc.constant(
-      step('kill the server', async (_model, { admins, units }) => {
-        await admins.world.killServer();
-        await admins.world.launch();
-        await admins.reach(units);
-      }),
-    ),
+    victims.map((who) => step(`kill ${who}`, (_model, real) => kill(real, who))),
+    ...(Object.keys(EFFECTS) as Act[]).flatMap((act) => {
+      const possible = (at: readonly number[]) => (model: Model) =>
+        !act.startsWith('remove ADMIN') || at.every((n) => !model[n]?.deputy);
+      return [
+        some(units).map((at) => step(`${act} on ${at}`, (model, real) => signed(model, real, act, at), possible(at))),
+        fc.tuple(some(units), victims, fc.nat(80)).map(([at, who, delayMs]) =>
+          step(
+            `${act} on ${at}, and ${who} is killed ${delayMs} ms later`,
+            (model, real) => interrupted(model, real, act, at, () => after(delayMs).then(() => kill(real, who))),
+            (model) => possible(at)(model) && at.some((n) => model[n]?.claimed),
+          ),
+        ),
+      ];
+    }),
   ];
+}
+
+/** SIGKILL; when this fulfils all agents answer again. */
+async function kill({ admins, units }: Real, who: Victim): Promise<void> {
+  if (who === 'server') {
+    await admins.world.killServer();
+    await admins.world.launch();
+  } else {
+    await admins.killAgent(units[who] ?? '');
+  }
+  await admins.reach(units);
 }
 
 async function claim(model: Model, { admins, units }: Real, n: number): Promise<void> {
@@ -169,17 +189,41 @@ async function importKey(model: Model, { admins, units }: Real, at: readonly num
   }
 }
 
-async function signed(model: Model, real: Real, act: Act, at: readonly number[]): Promise<void> {
-  const verdicts = await send(
-    real,
-    act,
-    at.map((n) => real.units[n] ?? ''),
-  );
+async function signed(model: Model, { admins, units }: Real, act: Act, at: readonly number[]): Promise<void> {
+  const { op, args } = await COMMANDS[act](admins);
+  const targets = at.map((n) => units[n] ?? '');
+  const verdicts = await admins.run(op, args, targets);
   for (const n of at) {
     const unit = model[n] as UnitModel;
-    const refused = refusal(unit, OP[act]);
+    const refused = refusal(unit, op);
     if (refused === null) unit.counter += 1;
-    expect(verdicts[real.units[n] ?? '']?.code).toBe(refused ?? EFFECTS[act](unit));
+    expect(verdicts[units[n] ?? '']?.code).toBe(refused ?? EFFECTS[act](unit));
+  }
+}
+
+/** Somebody is killed while the command is under way, and the same document is sent again: it was done once, or not at all. */
+async function interrupted(
+  model: Model,
+  { admins, units }: Real,
+  act: Act,
+  at: readonly number[],
+  interrupt: () => Promise<void>,
+): Promise<void> {
+  const { op, args } = await COMMANDS[act](admins);
+  const targets = at.map((n) => units[n] ?? '');
+  const before = await Promise.all(targets.map((unit) => admins.facts(unit)));
+  const document = await admins.document(op, args, targets);
+  const first = admins.send(document).catch(() => undefined); // the server may be gone before it answers
+  await interrupt();
+  await first;
+  const answer = await admins.send(document);
+  for (const [k, n] of at.entries()) {
+    const unit = model[n] as UnitModel;
+    const refused = refusal(unit, op);
+    const { code, receipt } = verdictIn(answer, before[k] as UnitFacts);
+    if (refused === null) unit.counter += 1;
+    if (code === 'UNIT_FAULT' && receipt?.outcome === 'refused' && refused === null) continue; // nothing was done
+    expect(code).toBe(refused ?? EFFECTS[act](unit));
   }
 }
 
@@ -187,4 +231,16 @@ async function maintenance(model: Model, { admins, units }: Real, n: number, on:
   const taken = on && model.some((unit, other) => unit.maintenance && other !== n);
   expect(codeOf(await admins.maintenance(units[n] ?? '', on))).toBe(taken ? 'UNIT_IN_MAINTENANCE' : 'ok');
   if (!taken) (model[n] as UnitModel).maintenance = on;
+}
+
+/** So many histories of the world's instance, one after the other. A failure names the steps that led to it. */
+export async function histories(world: World, { runs, longest }: { runs: number; longest: number }): Promise<void> {
+  const units = (await world.units()).map(({ id }) => id);
+  const real = { admins: new Admins(world), units };
+  const history = fc.commands(steps(units.length), { maxCommands: longest, size: 'max' });
+  const agrees = fc.asyncProperty(fc.constantFrom(...BEGINNINGS), history, async (beginning, taken) => {
+    const model = await begin(beginning, real);
+    await fc.asyncModelRun(() => ({ model, real }), taken);
+  });
+  await fc.assert(agrees, { numRuns: runs, endOnFailure: true });
 }

@@ -326,7 +326,7 @@ describe('RSASSA-PSS with SHA-256 and a salt of exactly 32 bytes', () => {
 
   const folder = process.env['KEYSTEAD_VECTORS_DIR'];
   (folder ? it : it.skip)('every vector of the Wycheproof file (KEYSTEAD_VECTORS_DIR)', () => {
-    const file = join(folder ?? '', 'rsa_pss_2048_sha256_mgf1_32_test.json');
+    const file = join(folder ?? '', 'wycheproof', 'rsa_pss_2048_sha256_mgf1_32_test.json');
     const { testGroups } = JSON.parse(readFileSync(file, 'utf8')) as {
       testGroups: { publicKeyDer: string; tests: PssVector[] }[];
     };

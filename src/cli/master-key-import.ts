@@ -46,14 +46,19 @@ export async function importMasterKey(
   for (const { passphrase } of shares) passphrase[Symbol.dispose]();
   const checked = imported.done.map(({ receipt }) => receipt);
   for (const receipt of checked) assertImported(receipt, set);
+  const oaep = [...new Set(importers.done.map(({ receipt }) => importerOf(receipt).oaep))];
   printExecuted(
     ctx,
     'Import Master Key',
     signing,
     [...failed, ...importers.failed],
     imported,
-    { masterKey: { mkId: set.mkId, name: set.name, mkvp: set.mkvp, t: set.t, n: set.n } },
-    ['', `Master key ${set.name}, check value ${spellHex(set.mkvp)}`],
+    { masterKey: { mkId: set.mkId, name: set.name, mkvp: set.mkvp, t: set.t, n: set.n }, oaep },
+    [
+      '',
+      `Master key ${set.name}, check value ${spellHex(set.mkvp)}`,
+      ...(oaep.length > 0 ? [`It went to the units under RSA-OAEP with ${oaep.join(' and ')}.`] : []),
+    ],
   );
 }
 

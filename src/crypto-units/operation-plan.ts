@@ -1,6 +1,7 @@
+import type { EntityManager } from 'typeorm';
 import { parseCommand } from '../admins/signed-command.js';
 import { KeysteadError } from '../shared/errors.js';
-import type { Operation } from './operation.entity.js';
+import { type Operation, OperationUnit } from './operation.entity.js';
 
 /** What is to be done on the units of an operation: which document goes to which unit. */
 export interface OperationPlan {
@@ -23,4 +24,26 @@ export function planOf(documents: readonly string[], by: string): OperationPlan 
     throw new KeysteadError('COMMAND_MALFORMED', 'the documents differ in plan, op or instance, or name a unit twice');
   }
   return { id: first.plan, op: first.op, instanceId: first.instance, documents, units, by };
+}
+
+/** The rows of what is known under the plan's id. Throws PLAN_REUSED unless it is the same act on the same units. */
+export async function assertSamePlan(
+  tx: EntityManager,
+  known: Operation,
+  plan: OperationPlan,
+): Promise<OperationUnit[]> {
+  const rows = await tx.findBy(OperationUnit, { operationId: known.id });
+  const same =
+    known.op === plan.op &&
+    sameTexts(known.documents, plan.documents) &&
+    sameTexts(rows.map((row) => row.unitId).sort(), plan.units.map((unit) => unit.id).sort());
+  if (same) return rows;
+  throw new KeysteadError(
+    'PLAN_REUSED',
+    `plan ${plan.id} was another command, or for other units; take a new plan for this one`,
+  );
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, index) => text === b[index]);
 }

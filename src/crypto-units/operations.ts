@@ -8,8 +8,9 @@ import { LOG } from '../config/log.js';
 import { type ErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 import type { Refusal } from '../unit-agent/protocol.js';
 import { Fleet } from './fleet.js';
+import type { Observation } from './observation.js';
 import { Operation, OperationUnit } from './operation.entity.js';
-import type { OperationPlan } from './operation-plan.js';
+import { assertSamePlan, type OperationPlan } from './operation-plan.js';
 import { Preconditions } from './preconditions.js';
 
 export interface OperationView {
@@ -205,10 +206,18 @@ export class Operations {
       (observation.kind === 'facts' && observation.facts.receiptKey !== null
         ? Buffer.from(observation.facts.receiptKey.spki, 'base64url')
         : null);
-    if (spki === null)
+    if (spki === null) {
+      if (this.#sawZeroized(unitId, observation, receipt)) return null;
       throw new KeysteadError('UNIT_UNREACHABLE', `crypto unit ${unitId} did not show its receipt key`);
+    }
     const { outcome, error } = readReceipt(receipt, spki);
     return outcome === 'ok' ? null : (error ?? { code: 'UNIT_FAULT', message: 'refused without a reason' });
+  }
+
+  /** Whether the prober was first to hear of a zeroize: it cleared the unit's marks after it verified this same receipt. */
+  #sawZeroized(unitId: string, observation: Observation, receipt: string): boolean {
+    const cleared = this.fleet.unit(unitId).claimedEpoch === null;
+    return cleared && observation.kind === 'facts' && observation.facts.zeroized?.receipt === receipt;
   }
 }
 
@@ -226,22 +235,4 @@ function isPending({ outcome }: OperationUnit): boolean {
 /** A receipt is the unit's last word on a plan, also when it refuses. */
 function isUnanswered({ outcome, receipt }: OperationUnit): boolean {
   return outcome !== 'ok' && receipt === null;
-}
-
-/** The rows of what is known under the plan's id. Throws PLAN_REUSED unless it is the same act on the same units. */
-async function assertSamePlan(tx: EntityManager, known: Operation, plan: OperationPlan): Promise<OperationUnit[]> {
-  const rows = await tx.findBy(OperationUnit, { operationId: known.id });
-  const same =
-    known.op === plan.op &&
-    sameTexts(known.documents, plan.documents) &&
-    sameTexts(rows.map((row) => row.unitId).sort(), plan.units.map((unit) => unit.id).sort());
-  if (same) return rows;
-  throw new KeysteadError(
-    'PLAN_REUSED',
-    `plan ${plan.id} was another command, or for other units; take a new plan for this one`,
-  );
-}
-
-function sameTexts(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text, index) => text === b[index]);
 }

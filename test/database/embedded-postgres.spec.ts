@@ -57,7 +57,7 @@ it('serves at once, durable, behind a password, for its own user only, and leave
   expect(readFileSync(join(dataDir(), 'pg_hba.conf'), 'utf8')).not.toMatch(/^[^#\n]*\btrust\b/m);
   expect(spawnSync('cat', [`/proc/${postmaster}/cmdline`], { encoding: 'utf8' }).stdout).toMatch(/fsync=on/);
   expect(await server.end()).toBe(0);
-  expect(isAlive(postmaster)).toBe(false);
+  await until(() => !isAlive(postmaster), 5_000); // SIGQUIT was its last word where the disk was slow
 });
 
 it('answers 503 while PostgreSQL is dead, and serves again within 3 s', async () => {

@@ -185,7 +185,7 @@ describe.each(devices)('$name computes what the standards print', (device) => {
       tests: Vector[];
     }
     const groups = (name: string): Group[] =>
-      JSON.parse(readFileSync(join(vectors ?? '', `${name}_test.json`), 'utf8')).testGroups as Group[];
+      JSON.parse(readFileSync(join(vectors ?? '', 'wycheproof', `${name}_test.json`), 'utf8')).testGroups as Group[];
 
     /** Runs each vector; a valid one must come out as said, an invalid one must not. */
     const runAll = (
