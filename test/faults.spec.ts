@@ -145,7 +145,7 @@ it('a token.object that is emptied is recovered from its copy', async () => {
   const [, , id = ''] = ids;
   const before = world.log.length;
   truncateSync(join(tokenDir(id), 'token.object'), 0);
-  await until(async () => world.log.slice(before).includes('token-object-restored'), 10_000);
+  await until(async () => /token-object-restored.*token-open/s.test(world.log.slice(before)), 10_000);
   await serves(world, id);
   expect(statSync(join(tokenDir(id), 'token.object')).size).toBeGreaterThan(0);
 });

@@ -13,7 +13,7 @@ import { type KmsUser, kmsUserOf } from '../instances/kms-user.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { UnitState } from '../shared/unit-state.js';
 import { unitState } from './conditions.js';
-import { marksAfter } from './marks.js';
+import { marksAfter, withNewerMarks } from './marks.js';
 import type { Observation } from './observation.js';
 import { UnitLink } from './unit-link.js';
 import { marksOf, type UnitView, viewOf } from './unit-view.js';
@@ -158,7 +158,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   async #meet(unit: CryptoUnit): Promise<void> {
     const known = this.#members.get(unit.id);
     if (known) {
-      known.unit = unit;
+      known.unit = withNewerMarks(unit, known.unit);
       return;
     }
     const link = new UnitLink(

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { fingerprintOf, spkiOf } from '../admins/public-key.js';
 import { type Receipt, receiptSigningInput, sealReceipt } from '../admins/receipt.js';
 import type { RecordFacts, UnitFacts } from '../unit-agent/protocol.js';
-import { marksAfter } from './marks.js';
+import { marksAfter, withNewerMarks } from './marks.js';
 
 const unitKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const spki = spkiOf(unitKey.publicKey);
@@ -105,6 +105,14 @@ it.each([
 it('refuses a zeroization that another key signed', () => {
   const forged = zeroizeReceipt({}, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
   expect(() => marksAfter(claimed, emptied(forged))).toThrow(/does not verify/);
+});
+
+it('a row that was read before the last note keeps that note, and what else was read', () => {
+  type Row = Parameters<typeof marksAfter>[0] & { maintenance: boolean };
+  const before: Row = { ...unit, maintenance: true };
+  const noted: Row = { ...claimed, seenAt: new Date('2026-01-01T00:00:01Z'), maintenance: false };
+  expect(withNewerMarks(before, noted)).toEqual({ ...noted, maintenance: true });
+  expect(withNewerMarks({ ...before, seenAt: new Date('2026-01-01T00:00:02Z') }, noted).claimedEpoch).toBeNull();
 });
 
 it('ignores facts that later ones have overtaken', () => {

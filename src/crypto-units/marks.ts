@@ -25,6 +25,13 @@ export function marksAfter(unit: MarkedUnit, facts: UnitFacts): Marks | undefine
   return same(unit, next) ? undefined : next;
 }
 
+/** A row that was just read, with the marks of the known one where those were noted after the reading began. */
+export function withNewerMarks<Row extends MarkedUnit>(read: Row, known: Row): Row {
+  if (known.seenAt === null || (read.seenAt !== null && read.seenAt >= known.seenAt)) return read;
+  const { serial, claimedEpoch, receiptKey, lastRecord, seenAt } = known;
+  return { ...read, serial, claimedEpoch, receiptKey, lastRecord, seenAt };
+}
+
 function withRecord(marks: Marks, facts: UnitFacts): Marks {
   const { record, receiptKey, token } = facts;
   if (record === null || receiptKey === null || token.serial !== marks.serial) return marks;
