@@ -8,5 +8,5 @@ beforeAll(async () => {
 afterAll(() => world.end());
 
 it('two units are what their commands made them, in any order, whatever is killed in between', async () => {
-  await histories(world, { runs: 6, longest: 12 });
+  await histories(world, { runs: 8, longest: 12 });
 }, 240_000);
