@@ -242,7 +242,7 @@ describe('keys', () => {
         expect((await world.kp('key', 'unwrap', key.id, '-c', wrapped.Ciphertext, '--aad', 'ab')).code).toBe(1);
     }
     const lines = JSON.parse((await world.kp('audit', 'list', '--limit', '50', '-o', 'json')).stdout);
-    for (const line of lines) if (String(line.act).startsWith('kms.secrets.')) seen.add(line.unitId);
+    for (const line of lines) if (/^kms\.secrets\./.test(line.act) && line.outcome === 'success') seen.add(line.unitId);
     expect(seen.size).toBe(3);
   });
 });

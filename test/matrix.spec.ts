@@ -75,7 +75,7 @@ describe('acts and states', () => {
 
   function expected(act: UnitAct, state: UnitState): string {
     if ((ALLOWED[act] as readonly UnitState[]).includes(state)) return 'ok';
-    if (act === 'use-keys') return 'NO_HEALTHY_UPSTREAM';
+    if (act === 'use-keys') return 'SERVICE_UNAVAILABLE_ERR';
     if (state === 'maintenance') return 'UNIT_IN_MAINTENANCE';
     return act === 'claim' ? 'ADMIN_MISMATCH' : 'UNIT_STATE';
   }

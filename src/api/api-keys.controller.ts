@@ -11,11 +11,18 @@ const Role = z.enum(ROLES);
 const Scope = z.strictObject({
   role: Role,
   instanceId: z.uuid().optional(),
-  keyRingId: z.string().min(2).max(100).optional(),
+  keyRingId: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{2,100}$/, 'must be 2 to 100 letters, digits, hyphens or underscores')
+    .optional(),
   keyId: z.uuid().optional(),
 });
 const NewApiKey = z.strictObject({
-  name: z.string().min(1).max(100),
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^\P{Cc}*$/u, 'must not have control characters'),
   roles: z.array(Role).max(ROLES.length).optional(),
   scopes: z.array(Scope).max(100).optional(),
   expiresAt: z.iso
