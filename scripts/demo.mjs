@@ -95,9 +95,10 @@ async function initialise(shell, server) {
   await ready(shell, server, 200);
 
   shell.title('5. A root key, and a data key wrapped under it');
-  const key = find(/has the id (\S+)\./, await shell.run('kp key create backups'));
+  const key = find(/^(\S+) +backups$/m, await shell.run('kp key create backups'));
   const plaintext = Buffer.from('a data key of 32 bytes, for you!').toString('base64');
-  const wrapped = await shell.run(`kp key wrap ${key} --plaintext ${plaintext} --aad tenant-7`);
+  shell.export('DATA_KEY', plaintext);
+  const wrapped = await shell.run(`kp key wrap ${key} --plaintext env:DATA_KEY --aad tenant-7`);
   const ciphertext = find(/^Ciphertext +(\S+)$/m, wrapped);
   const unwrapped = await shell.run(`kp key unwrap ${key} --ciphertext ${ciphertext} --aad tenant-7`);
   const opened = find(/^Plaintext +(\S+)$/m, unwrapped);

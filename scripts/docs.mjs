@@ -1,5 +1,5 @@
 /**
- * Writes the pages of docs/ that are printed from tables of the code, and README.md's picture of a demo run from
+ * Writes the pages of docs/ that are printed from tables of the code, the OpenAPI document, and README.md's picture of a demo run from
  * docs/demo.txt. `--check` writes nothing and fails when a page differs from what it would write.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ const PAGES = {
   'docs/errors.md': errors,
   'docs/permissions.md': permissions,
   'docs/configuration.md': configuration,
+  'docs/openapi.json': openapi,
   'README.md': readme,
 };
 
@@ -134,6 +135,13 @@ async function configuration() {
       ]),
     ),
   );
+}
+
+/** The document that the server gives at /docs/openapi.json. */
+async function openapi() {
+  await import('reflect-metadata');
+  const { openApiDocument } = await table('dialects/key-protect/openapi.js');
+  return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
 }
 
 /** README.md with the text of docs/demo.txt between its two markers. */

@@ -10,6 +10,7 @@ import type { Config } from './config/config.js';
 import { frameworkLog } from './config/log.js';
 import { ownDirectory } from './config/own-directory.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
+import { routedUrl } from './dialects/key-protect/deprecated-action.js';
 import { Draining } from './http/draining.js';
 import { makeListener } from './http/listener.js';
 import { type DirectoryLock, lockDirectory } from './shared/directory-lock.js';
@@ -54,7 +55,7 @@ export class Server {
 
   async #start(): Promise<void> {
     const { config, log } = this;
-    const listener = makeListener(config);
+    const listener = makeListener(config, routedUrl);
     ownDirectory(config.dataDir, 'KEYSTEAD_DATA_DIR');
     ownDirectory(config.runtimeDir, 'KEYSTEAD_RUNTIME_DIR');
     const database = config.databaseUrl === undefined ? await this.#startPostgres() : { url: config.databaseUrl };

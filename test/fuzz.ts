@@ -4,7 +4,7 @@ import { type CommandPayload, signCommand } from '../src/admins/signed-command.j
 import { Admins, adminKey, codeOf, MasterKey, publicPem } from './admin.js';
 import { CALLERS, type Callers } from './callers.js';
 import { codeIn, type Got, type Sent, send, wrongWithRefusal } from './hostile.js';
-import { methodOf, type Names, ROUTES, type Route } from './routes.js';
+import { methodOf, type Names, ROUTES, type Route, WRAP } from './routes.js';
 import type { World } from './world.js';
 
 /**
@@ -188,7 +188,7 @@ export async function fuzz(world: World, names: Names, callers: Callers, count: 
     records: await Promise.all(units.map(async (id) => (await admins.facts(id)).record)),
     instances: (await world.api('GET', '/api/v1/instances')).body,
   });
-  const { path, body, headers } = ROUTES['POST /api/v2/keys/:id/actions/wrap'] as Route;
+  const { path, body, headers } = WRAP;
   const { ciphertext } = (await world.api('POST', path(names), body?.(names), headers?.(names))).body;
 
   const before = await standing();

@@ -117,17 +117,6 @@ describe('values that look right', () => {
     const bare = await hostile.ask('POST /api/v1/cryptounits/claim', JSON.stringify({ certificate }));
     for (const got of [claim, bare]) expect([got.status, wrongWithRefusal(got)]).toEqual([400, null]);
   });
-
-  it.each(words('QQ QQ= QR== QQ==QQ== _-__ QQ==%0a =QQ= ====').map((text) => [decodeURIComponent(text)]))(
-    'base64 that is written as %j is refused',
-    async (text) => {
-      const [wrap, unwrap] = [{ plaintext: text }, { ciphertext: text }].map((body) => JSON.stringify(body));
-      await allRefused([
-        ['wrap', hostile.ask('POST /api/v2/keys/:id/actions/wrap', wrap)],
-        ['unwrap', hostile.ask('POST /api/v2/keys/:id/actions/unwrap', unwrap)],
-      ]);
-    },
-  );
 });
 
 describe('anything at all', () => {

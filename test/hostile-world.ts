@@ -17,7 +17,7 @@ export class HostileWorld {
   ) {}
 
   static async start(): Promise<HostileWorld> {
-    const world = await World.withInstance(2);
+    const world = await World.withInstance(2, { env: { KEYSTEAD_LIMIT_FAILED_ATTEMPTS: '0' } }); // 401 is asked for by the thousand here
     const units = (await world.units()).map(({ id }) => id);
     const names = await servedNames(new Admins(world), units);
     const hostile = new HostileWorld(world, names, await callersOf(world));

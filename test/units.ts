@@ -48,13 +48,13 @@ const DATA_KEY = Buffer.alloc(32, 7).toString('base64');
 export async function wrap(world: World, key: string): Promise<string> {
   const { code, stdout, stderr } = await world.kp('key', 'wrap', key, '-p', DATA_KEY, '-o', 'json');
   if (code !== 0) throw new Error(`wrap failed: ${stderr}\n${world.logTail()}`);
-  return JSON.parse(stdout).ciphertext;
+  return JSON.parse(stdout).Ciphertext;
 }
 
 /** Whether kp opens what `wrap` gave. */
 export async function opens(world: World, key: string, ciphertext: string): Promise<boolean> {
   const { code, stdout } = await world.kp('key', 'unwrap', key, '-c', ciphertext, '-o', 'json');
-  return code === 0 && JSON.parse(stdout).plaintext === DATA_KEY;
+  return code === 0 && JSON.parse(stdout).Plaintext === DATA_KEY;
 }
 
 /** Clients that wrap without a pause, over HTTP, until `stop`. */

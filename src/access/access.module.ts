@@ -2,15 +2,31 @@ import { Global, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ApiKey } from './api-key.entity.js';
+import { CreateApiKeyHandler, RevokeApiKeyHandler } from './api-keys.command.js';
 import { Authentication } from './authentication.js';
 import { BootstrapKey } from './bootstrap-key.js';
+import { FailedAttempts } from './failed-attempts.js';
 import { Gate } from './gate.js';
+import { ListApiKeysHandler } from './list-api-keys.query.js';
 import { ReadAuditHandler } from './read-audit.query.js';
+import { TokenKey } from './token-key.js';
+import { AccessTokens } from './tokens.js';
 
 @Global()
 @Module({
   imports: [CqrsModule, TypeOrmModule.forFeature([ApiKey])],
-  providers: [Authentication, BootstrapKey, Gate, ReadAuditHandler],
-  exports: [Authentication, Gate],
+  providers: [
+    AccessTokens,
+    Authentication,
+    BootstrapKey,
+    FailedAttempts,
+    Gate,
+    TokenKey,
+    CreateApiKeyHandler,
+    RevokeApiKeyHandler,
+    ListApiKeysHandler,
+    ReadAuditHandler,
+  ],
+  exports: [AccessTokens, Authentication, Gate],
 })
 export class AccessModule {}

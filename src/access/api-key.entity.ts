@@ -1,5 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { Role } from '../shared/permissions.js';
+import type { Grant } from './scope.js';
 
 /** A credential of a caller. The key itself is not stored, only its SHA-256: 32 random bytes need no slow hash. */
 @Entity('api_keys')
@@ -10,6 +11,8 @@ export class ApiKey {
   @Column('bytea')
   readonly hash!: Buffer;
   @Column('text', { array: true }) readonly roles!: Role[];
+  /** Roles that hold in part of the world only. */
+  @Column('jsonb') readonly scopes!: Grant[];
   @Column('timestamptz') readonly createdAt!: Date;
   @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
   @Column('timestamptz', { nullable: true }) revokedAt!: Date | null;

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { equalBytes } from '../shared/bytes.js';
+import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey, isApiKey } from './api-key-text.js';
 import type { Caller } from './caller.js';
+import { FailedAttempts } from './failed-attempts.js';
+import { TokenKey } from './token-key.js';
 
 const BEARER = /^Bearer +(\S+) *$/i;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** The claim of our tokens that names the API key they were made from. */
+export const API_KEY_CLAIM = 'apikey_id';
 
 /** The headers that matter, as node gives them: lower-case names. */
 export interface AuthenticationHeaders {
@@ -16,16 +21,49 @@ export interface AuthenticationHeaders {
 /** Answers who sent a request. Asks the database every time, so a revocation holds from the next request on. */
 @Injectable()
 export class Authentication {
-  constructor(private readonly db: DataSource) {}
+  constructor(
+    private readonly db: DataSource,
+    private readonly tokens: TokenKey,
+    private readonly attempts: FailedAttempts,
+  ) {}
 
-  /** The caller that the API key in `Authorization: Bearer` names. UNAUTHENTICATED for every other request, without a reason why. */
-  async authenticate(headers: AuthenticationHeaders): Promise<Caller> {
+  /**
+   * The caller that `Authorization: Bearer` names, with an API key or with an access token made from one.
+   * UNAUTHENTICATED for every other request, without a reason why; RATE_LIMITED for an address that fails too often.
+   */
+  async authenticate(headers: AuthenticationHeaders, address?: string): Promise<Caller> {
     const text = BEARER.exec(headers.authorization ?? '')?.[1];
-    if (text === undefined || !isApiKey(text)) throw unauthenticated();
+    return this.#caller(text ?? '', address, async () => {
+      if (text === undefined) return null;
+      return isApiKey(text) ? this.#byText(text) : this.#byToken(text);
+    });
+  }
+
+  /** The caller whose API key this is: what the exchange for an access token asks. Errors as above. */
+  exchange(apiKey: string, address: string | undefined): Promise<Caller> {
+    return this.#caller(apiKey, address, () => (isApiKey(apiKey) ? this.#byText(apiKey) : Promise.resolve(null)));
+  }
+
+  async #caller(credential: string, address: string | undefined, find: () => Promise<ApiKey | null>): Promise<Caller> {
+    const subject = sha256(credential).toString('base64url');
+    if (address !== undefined) this.attempts.check(address, subject);
+    const key = await find();
+    if (key !== null && isLive(key, new Date())) {
+      return { id: key.id, name: key.name, roles: key.roles, scopes: key.scopes, address };
+    }
+    if (address !== undefined) this.attempts.note(address, subject);
+    throw unauthenticated();
+  }
+
+  async #byText(text: string): Promise<ApiKey | null> {
     const hash = hashOfApiKey(text);
     const key = await this.db.manager.findOneBy(ApiKey, { hash });
-    if (key === null || !equalBytes(key.hash, hash) || !isLive(key, new Date())) throw unauthenticated();
-    return { id: key.id, name: key.name, roles: key.roles };
+    return key !== null && equalBytes(key.hash, hash) ? key : null;
+  }
+
+  async #byToken(text: string): Promise<ApiKey | null> {
+    const id = (await this.tokens.verify(text))?.[API_KEY_CLAIM];
+    return typeof id === 'string' && UUID.test(id) ? this.db.manager.findOneBy(ApiKey, { id }) : null;
   }
 }
 
@@ -33,7 +71,7 @@ function isLive(key: ApiKey, now: Date): boolean {
   return key.revokedAt === null && (key.expiresAt === null || key.expiresAt > now);
 }
 
-/** One answer for a missing, malformed, unknown, expired and revoked key. */
-function unauthenticated(): KeysteadError {
+/** One answer for a missing, malformed, unknown, expired and revoked key, and for an address that is not let in. */
+export function unauthenticated(): KeysteadError {
   return new KeysteadError('UNAUTHENTICATED', 'a valid API key is needed: Authorization: Bearer kp_…');
 }

@@ -1,8 +1,22 @@
 import type { Role } from '../shared/permissions.js';
+import type { Grant } from './scope.js';
 
 /** Who asks, once authenticated. `id` is the API key's id; `name` is what people and audit lines call it. */
 export interface Caller {
   readonly id: string;
   readonly name: string;
+  /** Roles that hold everywhere. */
   readonly roles: readonly Role[];
+  /** Roles that hold in part of the world only. */
+  readonly scopes: readonly Grant[];
+  /** Where the request came from, when it came over a network. */
+  readonly address?: string | undefined;
 }
+
+/** The name under which a caller stands in keys, rings and policies: IBM's form of a service id. */
+export function iamIdOf({ id }: Pick<Caller, 'id'>): string {
+  return `iam-ServiceId-${id}`;
+}
+
+/** The server itself, for what its jobs do. */
+export const KEYSTEAD: Caller = { id: 'keystead', name: 'keystead', roles: [], scopes: [] };

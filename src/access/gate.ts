@@ -1,18 +1,27 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Command, CommandBus, Query, QueryBus } from '@nestjs/cqrs';
 import { AuditLog } from '../audit/audit-log.js';
-import { KeysteadError, needs } from '../shared/errors.js';
-import { grants, PERMISSIONS, type Permission } from '../shared/permissions.js';
+import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { PERMISSIONS, type Permission } from '../shared/permissions.js';
+import { AccessRules } from './access-rules.js';
+import { unauthenticated } from './authentication.js';
 import type { Caller } from './caller.js';
+import { coverAll, coverKey, coverRing, grantsFor, type Scope } from './scope.js';
 
-/** A command or query class states its permission: `static readonly permission: Permission = 'instance.read'`. */
-interface WithPermission {
+/**
+ * What a command or query class says of itself: its permission; the name of its act in the audit log, under which also
+ * its failures are recorded; and whether a caller with a part of the instance may ask, since it shows that part only.
+ */
+export interface RequestClass {
+  readonly name: string;
   readonly permission?: Permission;
+  readonly act?: string;
+  readonly partial?: boolean;
 }
 
 /**
  * The one door to the commands and queries, whichever wire they were asked on. It checks the permission that the class
- * states, and a refusal is durable in the audit log before it is answered.
+ * states, in the scope that the request is about, and a refusal is durable in the audit log before it is answered.
  */
 @Injectable()
 export class Gate {
@@ -20,35 +29,93 @@ export class Gate {
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
     private readonly audit: AuditLog,
+    @Inject(AccessRules) @Optional() private readonly rules?: AccessRules,
   ) {}
 
-  /** What the handler answers. FORBIDDEN when no role of the caller grants the permission; otherwise the handler's errors. */
+  /** What the handler answers. FORBIDDEN when no role of the caller grants the permission there; otherwise the handler's errors. */
   async ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
-    const { permission } = request.constructor as WithPermission;
-    needs(permission !== undefined, 'INTERNAL', `${request.constructor.name} states no permission`);
-    if (!grants(caller.roles, permission)) {
-      await this.#refuse(caller, permission, request);
+    const type = request.constructor as RequestClass;
+    const scopes = scopesOf(request);
+    for (const scope of scopes) await this.authorise(caller, type, scope);
+    if (type.act === undefined) return this.#execute(request);
+    try {
+      return await this.#execute(request);
+    } catch (cause) {
+      await this.failed(caller, type, scopes[0] ?? {}, cause);
+      throw cause;
     }
+  }
+
+  /** Throws FORBIDDEN unless the caller may ask this there. For edges that must refuse before they read a body. */
+  async authorise(caller: Caller, type: RequestClass, scope: Scope): Promise<void> {
+    const { permission } = type;
+    needs(permission !== undefined, 'INTERNAL', `${type.name} states no permission`);
+    const { instanceId } = scope;
+    if (instanceId !== undefined && caller.address !== undefined && this.rules !== undefined) {
+      if (!(await this.rules.admits(instanceId, caller.address))) {
+        await this.#record(caller, type, scope, { refused: 'UNAUTHENTICATED', why: 'address' });
+        throw unauthenticated();
+      }
+    }
+    if (await this.#isGranted(caller, permission, type, scope)) return;
+    await this.#record(caller, type, scope, {
+      refused: 'FORBIDDEN',
+      request: type.name,
+      caller: caller.id,
+      roles: caller.roles,
+      scopes: caller.scopes,
+    });
+    const held = [...caller.roles, ...caller.scopes.map(({ role }) => `${role} in part`)].join(', ') || 'none';
+    throw new KeysteadError(
+      'FORBIDDEN',
+      `${permission} needs one of the roles ${PERMISSIONS[permission].join(', ')} here; this key has ${held}`,
+    );
+  }
+
+  /** Puts a failure under the request's name into the audit log; an edge calls it for a body that it could not read. */
+  async failed(caller: Caller, type: RequestClass, scope: Scope, cause: unknown): Promise<void> {
+    const code = cause instanceof KeysteadError ? cause.code : 'INTERNAL';
+    if (code === 'DATABASE_UNAVAILABLE' || code === 'AUDIT_UNAVAILABLE') return; // it could not be written either
+    const message = cause instanceof KeysteadError ? messageOf(cause) : undefined;
+    await this.#record(caller, type, scope, { refused: code, message });
+  }
+
+  #execute<T>(request: Command<T> | Query<T>): Promise<T> {
     return request instanceof Command ? this.commands.execute(request) : this.queries.execute(request);
   }
 
-  async #refuse(caller: Caller, permission: Permission, request: object): Promise<never> {
-    await this.audit.record({
-      act: permission,
+  async #isGranted(caller: Caller, permission: Permission, type: RequestClass, scope: Scope): Promise<boolean> {
+    const { instanceId, keyRingId, key } = scope;
+    const grants = grantsFor(caller, permission, instanceId);
+    if (grants.length === 0 || coverAll(grants)) return grants.length > 0;
+    if (type.partial && key === undefined) return true;
+    if (key !== undefined && instanceId !== undefined) {
+      const place = await this.rules?.placeOf(instanceId, key);
+      return place !== undefined && coverKey(grants, place);
+    }
+    return keyRingId !== undefined && coverRing(grants, keyRingId);
+  }
+
+  #record(caller: Caller, type: RequestClass, scope: Scope, detail: object): Promise<void> {
+    return this.audit.record({
+      act: type.act ?? type.permission ?? type.name,
       outcome: 'failure',
       by: caller.name,
-      instanceId: textIn(request, 'instanceId'),
-      unitId: textIn(request, 'unitId'),
-      detail: { refused: 'FORBIDDEN', request: request.constructor.name, caller: caller.id, roles: caller.roles },
+      instanceId: scope.instanceId,
+      unitId: Reflect.get(scope, 'unitId'),
+      target: scope.key,
+      detail,
     });
-    throw new KeysteadError(
-      'FORBIDDEN',
-      `${permission} needs one of the roles ${PERMISSIONS[permission].join(', ')}; this key has ${caller.roles.join(', ') || 'none'}`,
-    );
   }
 }
 
-function textIn(request: object, field: string): string | undefined {
-  const value: unknown = Reflect.get(request, field);
-  return typeof value === 'string' ? value : undefined;
+/** What the request is about: its `scope`, or the instance and unit among its members. */
+function scopesOf(request: object): readonly Scope[] {
+  const scope = Reflect.get(request, 'scope') as Scope | readonly Scope[] | undefined;
+  if (scope !== undefined) return Array.isArray(scope) ? scope : [scope as Scope];
+  const text = (field: string): string | undefined => {
+    const value: unknown = Reflect.get(request, field);
+    return typeof value === 'string' ? value : undefined;
+  };
+  return [{ instanceId: text('instanceId'), ...{ unitId: text('unitId') } }];
 }

@@ -20,7 +20,7 @@ export async function issueApiKey(tx: EntityManager, audit: AuditLog, key: strin
   const id = randomUUID();
   const { name, roles, expiresAt, act, by } = about;
   const row = { id, name, hash: hashOfApiKey(key), roles: [...roles], createdAt: new Date() };
-  await tx.insert(ApiKey, { ...row, expiresAt, revokedAt: null });
+  await tx.insert(ApiKey, { ...row, scopes: [], expiresAt, revokedAt: null });
   await audit.append(tx, { act, outcome: 'success', by, target: id });
   return id;
 }

@@ -1,8 +1,11 @@
 import { Module } from '@nestjs/common';
+import { ApiKeysController } from './api-keys.controller.js';
 import { AuditController } from './audit.controller.js';
 import { CryptoUnitsController } from './crypto-units.controller.js';
 import { InstancesController } from './instances.controller.js';
 import { OperationsController } from './operations.controller.js';
 
-@Module({ controllers: [InstancesController, CryptoUnitsController, OperationsController, AuditController] })
+@Module({
+  controllers: [InstancesController, CryptoUnitsController, OperationsController, AuditController, ApiKeysController],
+})
 export class ApiModule {}

@@ -64,8 +64,6 @@ export const AuditLines = z.looseObject({
     }),
   ),
 });
-export const WrappedKey = z.looseObject({ plaintext: z.string().optional(), ciphertext: z.string().optional() });
-export const KeyCollection = z.looseObject({ resources: z.array(z.looseObject({ id: z.string() })).min(1) });
 export const ErrorBody = z.looseObject({
   resources: z
     .array(
@@ -76,3 +74,23 @@ export const ErrorBody = z.looseObject({
     )
     .min(1),
 });
+
+/** A role that holds in one part only. */
+const Grant = z.looseObject({
+  role: z.string(),
+  instanceId: z.string().nullish(),
+  keyRingId: z.string().nullish(),
+  keyId: z.string().nullish(),
+});
+export type Grant = z.infer<typeof Grant>;
+export const ApiKey = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  roles: z.array(z.string()).default([]),
+  scopes: z.array(Grant).default([]),
+  createdAt: z.string(),
+  expiresAt: z.string().nullish(),
+  revokedAt: z.string().nullish(),
+});
+export type ApiKey = z.infer<typeof ApiKey>;
+export const MadeApiKey = ApiKey.extend({ apiKey: z.string() });

@@ -29,6 +29,9 @@ test('bash is offered commands, synonyms and options where they belong', () => {
   expect(offered('kp', 'crypto-unit', 'mk', '')).toEqual(
     expect.arrayContaining(['generate', 'import', 'list', 'verify', 'reshare']),
   );
+  expect(offered('kp', 'key-')).toEqual(['key-rings', 'key-ring']);
+  expect(offered('kp', 'key', 'policy-update', '')).toEqual(expect.arrayContaining(['rotation', 'dual-auth-delete']));
+  expect(offered('kp', 'import-token', 'nonce-encrypt', '--n')).toEqual(['--nonce']);
   expect(offered('kp', 'crypto-unit', 'claim', '--credential', 'f', '--i')).toEqual(['--instance-id', '--ids']);
 });
 

@@ -11,6 +11,11 @@ const codeOf = (thrown: unknown): string | undefined => (thrown as NodeJS.ErrnoE
 
 /** The text of a regular file of at most 1 MiB. FILE_INVALID for anything else; never waits at a pipe. */
 export async function readText(path: string, what: string): Promise<string> {
+  return (await readBytes(path, what)).toString('utf8');
+}
+
+/** The bytes of a regular file of at most 1 MiB, as readText. */
+export async function readBytes(path: string, what: string): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     const why = codeOf(cause) === 'ENOENT' ? 'there is no such file' : messageOf(cause);
     throw new KeysteadError('FILE_INVALID', `cannot read the ${what} ${path}: ${why}`, { cause });
@@ -19,7 +24,7 @@ export async function readText(path: string, what: string): Promise<string> {
     const { size, ...info } = await file.stat();
     needs((info.mode & constants.S_IFMT) === constants.S_IFREG, 'FILE_INVALID', `the ${what} ${path} is not a file`);
     needs(size <= MAX_FILE_BYTES, 'FILE_INVALID', `the ${what} ${path} is larger than 1 MiB`);
-    return await file.readFile('utf8');
+    return await file.readFile();
   } finally {
     await file.close();
   }

@@ -12,8 +12,14 @@ import { zeroizeUnits } from './zeroize.js';
 const ACTIVE_PATIENCE_MS = 10 * 60_000;
 const ACTIVE_POLL_MS = 500;
 
-export function addInstance(program: Command, ctx: CliContext): void {
-  const instance = group(program, 'instance', 'Create, list, show and delete instances', 'kp instance list');
+/** The commands of instances. Returns their group, for what more belongs in it. */
+export function addInstance(program: Command, ctx: CliContext): Command {
+  const instance = group(
+    program,
+    'instance',
+    'Create, list, show and delete instances, and set their policies',
+    'kp instance list',
+  );
 
   leaf(
     instance,
@@ -44,6 +50,7 @@ export function addInstance(program: Command, ctx: CliContext): void {
     .option('--force', 'also when it still holds keys: they are lost for ever')
     .option('--yes', 'do not ask to type the name')
     .action((nameOrId: string, options: DeleteOptions) => remove(ctx, nameOrId, options));
+  return instance;
 }
 
 async function create(ctx: CliContext, name: string, units: string): Promise<void> {

@@ -2,15 +2,21 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, EXIT_CODE, KeysteadError, messageOf } from '../shared/errors.js';
+import { addApiKeys } from './api-keys.js';
 import { addAudit, addOperation } from './audit.js';
 import { addClaim } from './claim.js';
 import { addCompletion } from './completion.js';
 import { type CliContext, CommandFailure } from './context.js';
 import { addCryptoUnit, addCryptoUnits } from './crypto-units.js';
+import { addImportToken } from './import-token.js';
 import { addInstance } from './instance.js';
+import { addInstancePolicies } from './instance-policies.js';
 import { addKey } from './key.js';
+import { addKeyRings } from './key-rings.js';
+import { addKeys } from './key-show.js';
 import { addMasterKey } from './master-key.js';
 import { group } from './options.js';
+import { addRegistrations } from './registrations.js';
 import { addSigKey } from './sig-key.js';
 import { Interrupted, openTerminal } from './terminal.js';
 import { send } from './transport.js';
@@ -25,7 +31,7 @@ export function buildProgram(ctx: CliContext): Command {
     .description('Keystead: claim crypto units, load a master key that only you hold, use keys')
     .version(versionOf(), '--version', 'print the version')
     .addHelpText('after', ENVIRONMENT);
-  addInstance(program, ctx);
+  addInstancePolicies(addInstance(program, ctx), ctx);
   addCryptoUnits(program, ctx);
   const cryptoUnit = group(program, 'crypto-unit', 'Administer crypto units', 'kp crypto-unit users');
   addCryptoUnit(cryptoUnit, ctx);
@@ -34,7 +40,12 @@ export function buildProgram(ctx: CliContext): Command {
   addMasterKey(cryptoUnit, ctx);
   addUser(cryptoUnit, ctx);
   addZeroize(cryptoUnit, ctx);
+  addKeys(program, ctx);
   addKey(program, ctx);
+  addKeyRings(program, ctx);
+  addImportToken(program, ctx);
+  addRegistrations(program, ctx);
+  addApiKeys(program, ctx);
   addOperation(program, ctx);
   addAudit(program, ctx);
   addCompletion(program, ctx);

@@ -1,5 +1,18 @@
 import { Command } from 'commander';
-import { idsOption, oneFile, splitList, toBase64, toFingerprint, toNumber, toUuid, unitKeyOption } from './options.js';
+import {
+  hashOption,
+  idsOption,
+  oneFile,
+  onOff,
+  splitList,
+  toFingerprint,
+  toKey,
+  toKeyRing,
+  toMoment,
+  toNumber,
+  toUuid,
+  unitKeyOption,
+} from './options.js';
 
 const ID = '6e0aead3-9d44-4c92-a4c4-f7a1ab415420';
 const ID2 = '3bb363fc-b1f9-4237-b37b-2c9e07784e3c';
@@ -34,12 +47,44 @@ test('--file and --credential mean the same and exclude each other', () => {
   expect(() => oneFile({ file: 'a'.repeat(256) }, 'file')).toThrow('1 to 255');
 });
 
-test('numbers, ids and base64 are taken in one spelling', () => {
+test('numbers and ids are taken in one spelling', () => {
   expect(toNumber(2, 255)('3')).toBe(3);
   for (const bad of ['1', '256', '2.5', '-3', '', '0x3', '1e2'])
     expect(() => toNumber(2, 255)(bad)).toThrow('whole number');
   expect(toUuid(ID.toUpperCase())).toBe(ID);
-  expect(toBase64('AQI=')).toBe('AQI=');
-  for (const bad of ['', 'AQI', 'AQJ=', 'AQ I=']) expect(() => toBase64(bad)).toThrow('base64');
   expect(splitList(' a, b,,c ')).toEqual(['a', 'b', 'c']);
+});
+
+test('a key is named by its id, in lower case, or by an alias as it is', () => {
+  expect(toKey(ID.toUpperCase())).toBe(ID);
+  expect(toKey('Payments_1')).toBe('Payments_1');
+  for (const bad of ['a', 'x'.repeat(91), 'a b', 'a/b', '../keys', 'a?b', 'é1'])
+    expect(() => toKey(bad)).toThrow('alias');
+  expect(toKeyRing('x'.repeat(100))).toHaveLength(100);
+  for (const bad of ['a', 'x'.repeat(101), 'a b', 'a\r\nb']) expect(() => toKeyRing(bad)).toThrow('key ring');
+});
+
+test('a moment is one of RFC 3339, and is sent in UTC', () => {
+  expect(toMoment('2031-12-31')).toBe('2031-12-31T00:00:00.000Z');
+  expect(toMoment('2031-12-31T23:59:59+02:00')).toBe('2031-12-31T21:59:59.000Z');
+  for (const bad of ['', 'tomorrow', '2031', '31.12.2031', '2031-13-01']) expect(() => toMoment(bad)).toThrow('date');
+});
+
+test('a switch is on or off, never both and never neither', () => {
+  expect(onOff({ enable: true })).toBe(true);
+  expect(onOff({ disable: true })).toBe(false);
+  expect(() => onOff({})).toThrow('either');
+  expect(() => onOff({ enable: true, disable: true })).toThrow('either');
+});
+
+test('a hash is SHA256 or SHA1, as people write it', () => {
+  const hashOf = (...words: string[]) =>
+    new Command('kp')
+      .exitOverride()
+      .configureOutput({ outputError: () => undefined })
+      .addOption(hashOption('--hash <algorithm>', 'the hash'))
+      .parse(words, { from: 'user' })
+      .opts<{ hash: string }>().hash;
+  expect([hashOf(), hashOf('--hash', 'sha-256'), hashOf('--hash', 'SHA1')]).toEqual(['SHA256', 'SHA256', 'SHA1']);
+  expect(() => hashOf('--hash', 'md5')).toThrow('SHA256 or SHA1');
 });

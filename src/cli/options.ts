@@ -15,6 +15,11 @@ export interface SignedOptions extends CommonOptions {
   readonly unitKey?: readonly string[];
 }
 
+/** Options of the commands that name a key, or look into one key ring. */
+export interface KeyRingOptions extends CommonOptions {
+  readonly keyRing?: string;
+}
+
 const AFTER = `
 With -o json the result is one JSON value on stdout; warnings and errors are JSON objects on stderr, one a line:
 {"error":{"code","message","next"?}}. Exit codes: 0 ok, 1 failed, 2 usage, 3 some crypto units failed,
@@ -66,6 +71,47 @@ export function idsOption(): Option {
   );
 }
 
+/** A command about keys: --key-ring, and with `argument` the key itself, by id or alias. */
+export function keyLeaf(parent: Command, name: string, summary: string, ...examples: string[]): Command {
+  return leaf(parent, name, summary, ...examples)
+    .argument('<key>', 'id or alias of the key', toKey)
+    .addOption(keyRingOption());
+}
+
+/** `--key-ring RING`; without it the server looks in every ring, and makes new keys in the ring `default`. */
+export function keyRingOption(flags = '--key-ring <ring>'): Option {
+  return new Option(flags, 'the key ring').argParser(toKeyRing);
+}
+
+/** Options of the commands that switch something. */
+export interface SwitchOptions {
+  readonly enable?: boolean;
+  readonly disable?: boolean;
+}
+
+/** True for --enable, false for --disable. USAGE for neither and for both. */
+export function onOff({ enable, disable }: SwitchOptions): boolean {
+  if (enable !== disable) return enable === true;
+  throw usage('give either --enable or --disable');
+}
+
+/** SHA256 or SHA1, in any case. */
+export function hashOption(flags: string, about: string): Option {
+  return new Option(flags, `${about}: SHA256 or SHA1`).default('SHA256').argParser((text: string) => {
+    const hash = text.toUpperCase().replace('-', '');
+    if (hash === 'SHA256' || hash === 'SHA1') return hash;
+    throw new InvalidArgumentError('It must be SHA256 or SHA1.');
+  });
+}
+
+/** An option that may be repeated or hold several words with commas between them. */
+export function listOption(flags: string, about: string, check: (word: string) => string = (word) => word): Option {
+  return new Option(flags, about).argParser((text: string, before: readonly string[] = []) => [
+    ...before,
+    ...splitList(text).map(check),
+  ]);
+}
+
 /** `--NAME FILE` with IBM's other spelling of it, which help does not show. */
 export function fileOption(command: Command, name: string, synonym: string, about: string): Command {
   return command
@@ -113,8 +159,33 @@ export function toNumber(least: number, most: number): (text: string) => number 
   };
 }
 
-/** Standard base64 of at least one byte. */
-export function toBase64(text: string): string {
-  if (text !== '' && Buffer.from(text, 'base64').toString('base64') === text) return text;
-  throw new InvalidArgumentError("It must be base64 (try: printf %s 'text' | base64 -w0).");
+/** An id in lower case, or an alias as it is. */
+export function toKey(text: string): string {
+  if (UUID.test(text)) return text.toLowerCase();
+  return toAlias(text);
+}
+
+export function toAlias(text: string): string {
+  if (/^[A-Za-z0-9_-]{2,90}$/.test(text)) return text;
+  throw new InvalidArgumentError('It is an id, or an alias: 2 to 90 letters, digits, hyphens and underscores.');
+}
+
+export function toKeyRing(text: string): string {
+  if (/^[A-Za-z0-9_-]{2,100}$/.test(text)) return text;
+  throw new InvalidArgumentError('A key ring has 2 to 100 letters, digits, hyphens and underscores.');
+}
+
+/** A day or a moment of RFC 3339, as a moment in UTC. */
+export function toMoment(text: string): string {
+  const date = new Date(text);
+  const known = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/i.test(text);
+  if (known && !Number.isNaN(date.getTime())) return date.toISOString();
+  throw new InvalidArgumentError('A date looks like 2031-12-31 or 2031-12-31T23:59:59Z.');
+}
+
+/** `true` or `false`. */
+export function toYesNo(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  throw new InvalidArgumentError('It must be true or false.');
 }

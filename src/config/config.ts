@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { assertSocketsFit, defaultRuntimeDir } from './runtime-dir.js';
+import { LIMITS, type Limits, limitsOf, TIMERS, type Timers, timersOf } from './timers.js';
 
 const MAX_PORT = 65_535;
 const file = z.string().min(1).optional();
@@ -71,6 +72,8 @@ const ENVIRONMENT = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('Least level of the JSON log lines on standard output'),
+  ...LIMITS,
+  ...TIMERS,
 });
 type Environment = z.infer<typeof ENVIRONMENT>;
 
@@ -104,6 +107,8 @@ export class Config {
   readonly probeIntervalMs!: number;
   readonly drainMs!: number;
   readonly logLevel!: Environment['KEYSTEAD_LOG_LEVEL'];
+  readonly limits!: Limits;
+  readonly timers!: Timers;
 }
 
 /** Reads the environment. An empty value counts as unset. Throws CONFIG_INVALID with a sentence that names the variable. */
@@ -137,6 +142,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     probeIntervalMs: e.KEYSTEAD_PROBE_INTERVAL_MS,
     drainMs: e.KEYSTEAD_DRAIN_MS,
     logLevel: e.KEYSTEAD_LOG_LEVEL,
+    limits: limitsOf(e),
+    timers: timersOf(e),
   };
   return Object.freeze(Object.assign(new Config(), config));
 }

@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { z } from 'zod';
 import { Uuid } from '../http/uuid.js';
+import { KeyIntegrity } from '../keys/key-integrity.js';
 import { KeysteadError } from '../shared/errors.js';
 import { HealthBoard } from './health-board.js';
 import { NEXT_STEP, VERDICT } from './readiness.js';
@@ -29,7 +30,10 @@ const Codes = z.strictObject({ warncode: code, failcode: code, uninitcode: code 
 export class HealthController {
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
 
-  constructor(private readonly board: HealthBoard) {
+  constructor(
+    private readonly board: HealthBoard,
+    private readonly integrity: KeyIntegrity,
+  ) {
     this.#loop.enable();
     setInterval(() => this.#loop.reset(), LOOP_LAG_WINDOW_MS).unref(); // else hours of ease would hide that it hangs now
   }
@@ -58,6 +62,7 @@ export class HealthController {
   health(@Res({ passthrough: true }) reply: Reply, @Query({ schema: Codes }) codes: z.infer<typeof Codes>) {
     const state = this.board.state();
     const { units, serving, quarantined, databaseWritable } = this.board.facts();
+    const changed = this.integrity.report().invalid.length;
     const status = VERDICT[state];
     const answers = { pass: 200, warn: codes.warncode ?? 200, fail: codes.failcode ?? 503 };
     reply
@@ -72,6 +77,9 @@ export class HealthController {
       checks: {
         'crypto-units:serving': [{ observedValue: serving, observedUnit: `of ${units}`, status }],
         'crypto-units:quarantined': [{ observedValue: quarantined, status: quarantined > 0 ? 'warn' : 'pass' }],
+        'keys:integrity': [
+          { observedValue: changed, observedUnit: 'changed keys', status: changed > 0 ? 'warn' : 'pass' },
+        ],
         'database:writable': [{ observedValue: databaseWritable, status: databaseWritable ? 'pass' : 'fail' }],
       },
     };

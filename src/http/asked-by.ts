@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../access/caller.js';
+import { needs } from '../shared/errors.js';
 
 /** What the guard leaves on the request. */
 export interface WithCaller {
@@ -20,6 +21,13 @@ export const AskedBy: () => ParameterDecorator = createParamDecorator<void, Call
     },
   ],
 );
+
+/** The caller, for a guard that comes after the one that found out. */
+export function callerOf(context: ExecutionContext): Caller {
+  const { caller } = context.switchToHttp().getRequest<WithCaller>();
+  needs(caller !== undefined, 'INTERNAL', 'the route has no @AskedBy(), so nobody was asked who calls');
+  return caller;
+}
 
 /** Whether the route wants a caller. */
 export function wantsCaller(context: ExecutionContext): boolean {

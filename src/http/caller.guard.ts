@@ -1,4 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
 import { Authentication } from '../access/authentication.js';
 import { type WithCaller, wantsCaller } from './asked-by.js';
 
@@ -9,8 +10,8 @@ export class CallerGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (!wantsCaller(context)) return true;
-    const request = context.switchToHttp().getRequest<WithCaller & { headers: { authorization?: string } }>();
-    request.caller = await this.authentication.authenticate(request.headers);
+    const request = context.switchToHttp().getRequest<WithCaller & FastifyRequest>();
+    request.caller = await this.authentication.authenticate(request.headers, request.ip);
     return true;
   }
 }

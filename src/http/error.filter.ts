@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { LOG } from '../config/log.js';
 import { databaseOutage } from '../database/outage.js';
-import { type ErrorCode, HTTP_STATUS, KeysteadError } from '../shared/errors.js';
+import { type ErrorCode, HTTP_STATUS, KeysteadError, RateLimitError } from '../shared/errors.js';
 import { envelopeOf } from './envelope.js';
 
 const RETRY_AFTER_S = '2';
@@ -14,6 +14,16 @@ const FRAMEWORK: Readonly<Record<number, (request: FastifyRequest) => KeysteadEr
   413: () => new KeysteadError('BODY_TOO_LARGE', 'the body is larger than 1 MiB'),
 };
 
+/** A route may answer refusals in a shape of its own: `@RouteConfig({ answerTo })`. */
+export interface AnswersErrors {
+  readonly answerTo?: (error: KeysteadError, requestId: string) => { readonly status: number; readonly body: object };
+}
+
+const ours: NonNullable<AnswersErrors['answerTo']> = (error) => ({
+  status: HTTP_STATUS[error.code],
+  body: envelopeOf(error),
+});
+
 /** Every error of every route becomes an answer here: KeysteadErrors as they are, all others without a word about their cause. */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
@@ -23,11 +33,14 @@ export class ErrorFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const reply = http.getResponse<FastifyReply>();
     if (reply.sent) return;
-    const error = this.#meaningOf(thrown, http.getRequest<FastifyRequest>());
-    const status = HTTP_STATUS[error.code];
+    const request = http.getRequest<FastifyRequest>();
+    const error = this.#meaningOf(thrown, request);
+    const { answerTo = ours } = request.routeOptions.config as AnswersErrors;
+    const { status, body } = answerTo(error, request.id);
     if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
     if (status === 503) reply.header('Retry-After', RETRY_AFTER_S);
-    reply.status(status).type('application/json; charset=utf-8').send(envelopeOf(error));
+    if (error instanceof RateLimitError) reply.header('Retry-After', String(error.retryAfterS));
+    reply.status(status).type('application/json; charset=utf-8').send(body);
   }
 
   #meaningOf(thrown: unknown, request: FastifyRequest): KeysteadError {

@@ -20,9 +20,12 @@ const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
 /**
  * Fastify, as every route relies on it: a body is read once, at most 1 MiB, whatever its Content-Type says (clients send
  * all sorts, curl's form type among them), and kept as bytes until it is known who asks; an id for every request;
- * nothing cached.
+ * nothing cached. `routedUrl` says by which URL a request is routed, where that is another than its own.
  */
-export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
+export function makeListener(
+  config: Pick<Config, 'tls'>,
+  routedUrl: (request: Pick<IncomingMessage, 'method' | 'url'>) => string = ({ url = '/' }) => url,
+): FastifyAdapter {
   const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false };
   const adapter = new FastifyAdapter({
     logger: false,
@@ -32,6 +35,7 @@ export function makeListener(config: Pick<Config, 'tls'>): FastifyAdapter {
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     genReqId: correlationIdOf,
+    rewriteUrl: routedUrl,
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: refusePath,
     ...(config.tls ? { https: { ...node, ...readTls(config.tls) } } : { http: node }),

@@ -1,75 +1,120 @@
 import { randomUUID } from 'node:crypto';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { type Caller, iamIdOf } from '../access/caller.js';
+import type { Scope } from '../access/scope.js';
 import { AuditLog } from '../audit/audit-log.js';
-import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { equalBytes } from '../shared/bytes.js';
-import { KeysteadError } from '../shared/errors.js';
+import { Config } from '../config/config.js';
+import { DEFAULT_RING } from '../key-rings/key-ring-view.js';
+import { holdRing } from '../key-rings/ring-rules.js';
 import type { Permission } from '../shared/permissions.js';
+import { InstancePolicies } from './instance-policies.js';
 import { Key, KeyVersion } from './key.entity.js';
-import { rowOf } from './key-row.js';
+import { KeyMaker, type MadeStandardKey, type MadeVersion } from './key-maker.js';
+import { KeyQuota } from './key-quota.js';
+import { assertAliases, assertAttributes, fieldRefused } from './key-rules.js';
+import type { Place } from './key-target.js';
+import { rotationDue } from './key-timers.js';
+import type { KeyView } from './key-view.js';
+import { keyViewOf } from './key-view-of.js';
+import type { Material } from './material.js';
+import { newKeyRow } from './new-key.js';
 
-const PROOF = Buffer.from('keystead/new key opens on another unit');
+export interface NewKey extends Material {
+  /** 2 to 90 characters. */
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly aliases?: readonly string[] | undefined;
+  readonly expiresAt?: Date | undefined;
+  readonly extractable: boolean;
+  readonly overrides?:
+    | {
+        readonly rotation?: { readonly enabled?: boolean | undefined; readonly intervalMonth: number } | undefined;
+        readonly dualAuthDelete?: { readonly enabled: boolean } | undefined;
+      }
+    | undefined;
+}
 
 /**
- * Generates a root key in one unit, proves on another that it opens there, and only then keeps it. As for every command
- * of this folder, an instance that is not named is the only one there is.
+ * Makes or imports a key. With `overrides` (even empty) the instance's rotation and dual-authorisation policies do not
+ * apply. A standard key comes with its payload.
  */
-export class CreateRootKey extends Command<Key> {
+export class CreateKey extends Command<KeyView> {
   static readonly permission: Permission = 'key.create';
+  static readonly act: string = 'kms.secrets.create';
   constructor(
-    readonly by: string,
-    readonly instanceId: string | undefined,
-    readonly name: string,
+    readonly by: Caller,
+    readonly target: Place,
+    readonly input: NewKey,
   ) {
     super();
   }
+
+  get scope(): Scope {
+    return { instanceId: this.target.instanceId, keyRingId: this.target.keyRingId ?? DEFAULT_RING };
+  }
 }
 
-@CommandHandler(CreateRootKey)
-export class CreateRootKeyHandler implements ICommandHandler<CreateRootKey> {
+@CommandHandler(CreateKey)
+export class CreateKeyHandler implements ICommandHandler<CreateKey> {
   constructor(
     private readonly db: DataSource,
     private readonly audit: AuditLog,
-    private readonly units: UnitPicker,
+    private readonly config: Config,
+    private readonly maker: KeyMaker,
+    private readonly policies: InstancePolicies,
+    private readonly quota: KeyQuota,
   ) {}
 
-  async execute({ by, instanceId: named, name }: CreateRootKey): Promise<Key> {
-    const instanceId = await this.units.servedInstance(named);
-    const id = randomUUID();
+  async execute({ by, target, input }: CreateKey): Promise<KeyView> {
+    const { instanceId, keyRingId = DEFAULT_RING } = target;
     const createdAt = new Date();
-    const key = { id, instanceId, name, createdBy: by, createdAt };
-    const version = { id, keyId: id, algorithm: 'AES-256', state: 'active', policy: '', createdAt };
-    const row = rowOf(key, version);
-    const made = await this.units.use(instanceId, async (unit) => {
-      const { blob, mac } = await unit.generateRootKey(row);
-      return { blob, mac, sealed: await unit.encrypt(row, blob, mac, Buffer.from(id), PROOF) };
-    });
-    const { blob, mac, sealed } = made.result;
-    const proved = await this.units.use(
-      instanceId,
-      (unit) => unit.decrypt(row, blob, mac, Buffer.from(id), sealed),
-      made.unitId,
-    );
-    if (!equalBytes(proved.result, PROOF)) {
-      throw new KeysteadError(
-        'UNIT_FAULT',
-        `crypto unit ${proved.unitId} did not open the new key; nothing was created`,
-      );
-    }
+    assertAttributes(input, createdAt);
+    assertAliases(input.aliases ?? []);
+    const policies = await this.policies.of(instanceId);
+    policies.assertCreate(input);
+    await this.quota.assertRoom(this.db.manager, instanceId, input.aliases?.length ?? 0);
+    const keyPolicies = policies.forNewKey(input);
+    const planned = newKeyRow(randomUUID(), { instanceId, keyRingId }, input, keyPolicies, iamIdOf(by), createdAt);
+    const made = await this.#make(planned, input);
+    const key: Key = {
+      ...planned,
+      bits: made.bits,
+      sealed: 'payload' in made ? made.proof.sealed : null,
+      rotationDueAt: rotationDue(planned, planned.rotation, this.config.timers),
+    };
     await this.db.transaction(async (tx) => {
+      await this.quota.assertRoom(tx, instanceId, key.aliases.length);
+      await holdRing(tx, instanceId, keyRingId);
       await tx.insert(Key, key);
-      await tx.insert(KeyVersion, { ...version, blob, mac });
+      await tx.insert(KeyVersion, made.version);
+      await this.quota.takeAliases(tx, key, key.aliases, iamIdOf(by), createdAt);
       await this.audit.append(tx, {
-        act: 'kms.secrets.create',
+        act: input.overrides === undefined ? CreateKey.act : 'kms.secrets-with-policy-overrides.create',
         outcome: 'success',
-        by,
+        by: by.name,
         instanceId,
-        unitId: made.unitId,
-        target: id,
-        detail: { name, provedOn: proved.unitId },
+        unitId: made.madeOn,
+        target: key.id,
+        detail: {
+          name: key.name,
+          keyType: key.extractable ? 'standard' : 'root',
+          imported: key.imported,
+          keyRingId,
+          keyVersionId: key.versionId,
+          keyState: key.state,
+          expirationDate: key.expiresAt,
+          provedOn: made.provedOn,
+        },
       });
     });
-    return key;
+    return keyViewOf(key, this.config.timers, new Date(), 'payload' in made ? made.payload : null);
+  }
+
+  #make(key: Key, input: NewKey): Promise<MadeVersion | MadeStandardKey> {
+    if (!key.extractable) return this.maker.rootVersion(key, key.id, input, key.createdAt);
+    if (input.secure !== undefined) throw fieldRefused('encryptionAlgorithm', 'absent for a standard key');
+    return this.maker.standardKey(key, input.material, key.createdAt);
   }
 }

@@ -2,23 +2,120 @@ import { Global, Injectable, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { EntityManager } from 'typeorm';
+import { AccessRules } from '../access/access-rules.js';
 import { CryptoUnitsModule } from '../crypto-units/crypto-units.module.js';
 import { KeyCensus } from '../crypto-units/preconditions.js';
-import { CreateRootKeyHandler } from './create-key.command.js';
-import { Key, KeyVersion } from './key.entity.js';
-import { UnwrapKeyHandler, WrapKeyHandler } from './wrap.command.js';
+import { ImportTokensModule } from '../import-tokens/import-tokens.module.js';
+import { KeyRingsModule } from '../key-rings/key-rings.module.js';
+import { RingContents } from '../key-rings/ring-contents.js';
+import { CreateAliasHandler, DeleteAliasHandler } from './alias.command.js';
+import { CreateKeyHandler } from './create-key.command.js';
+import { DeleteKeyHandler } from './delete-key.command.js';
+import { DueKeys } from './due-keys.job.js';
+import { GetKeyHandler, GetKeyMetadataHandler } from './get-key.query.js';
+import { InstancePolicies } from './instance-policies.js';
+import { GetAllowedIpPortHandler, GetInstancePoliciesHandler } from './instance-policies.query.js';
+import { InstancePolicy } from './instance-policy.entity.js';
+import { IntegrityWalk } from './integrity.job.js';
+import { Key, KeyAlias, KeyRegistration, KeyVersion } from './key.entity.js';
+import { KeyAccess } from './key-access.js';
+import { KeyActs } from './key-acts.js';
+import { KeyIntegrity } from './key-integrity.js';
+import { KeyMaker } from './key-maker.js';
+import { GetKeyPoliciesHandler } from './key-policies.query.js';
+import { KeyQuota } from './key-quota.js';
+import { KeyStore } from './key-store.js';
+import { KeyUnits } from './key-units.js';
+import { KeysInRings } from './keys-in-rings.js';
+import { CountKeysHandler, ListKeysHandler } from './list-keys.query.js';
+import { ListRegistrationsHandler } from './list-registrations.query.js';
+import { ListVersionsHandler } from './list-versions.query.js';
+import { MoveKeyHandler } from './move-key.command.js';
+import { Purge, PurgeKeyHandler } from './purge-key.command.js';
+import { RestoreKeyHandler } from './restore-key.command.js';
+import { RewrapKeyHandler } from './rewrap-key.command.js';
+import { RotateKeyHandler } from './rotate-key.command.js';
+import { Rotation } from './rotation.js';
+import { SetForDeletionHandler, UnsetForDeletionHandler } from './set-for-deletion.command.js';
+import { SetInstancePoliciesHandler } from './set-instance-policies.command.js';
+import { SetKeyPoliciesHandler } from './set-key-policies.command.js';
+import { DisableKeyHandler, EnableKeyHandler } from './switch-key.command.js';
+import { SyncKeyHandler } from './sync-key.command.js';
+import { UnwrapKeyHandler } from './unwrap-key.command.js';
+import { WrapCounter } from './wrap-counter.js';
+import { WrapKeyHandler } from './wrap-key.command.js';
 
 @Injectable()
 class KeyTable extends KeyCensus {
-  count(tx: EntityManager, instanceId: string): Promise<number> {
-    return tx.countBy(Key, { instanceId });
+  async count(tx: EntityManager, instanceId: string): Promise<number> {
+    const [row] = await tx.query<{ n: string }[]>(
+      `SELECT coalesce(sum("keys"), 0) AS "n" FROM "key_totals" WHERE "instanceId" = $1`,
+      [instanceId],
+    );
+    return Number(row?.n ?? 0);
   }
 }
 
-@Global() // crypto-units asks for the census and stands to the left
+const HANDLERS = [
+  CountKeysHandler,
+  CreateAliasHandler,
+  CreateKeyHandler,
+  DeleteAliasHandler,
+  DeleteKeyHandler,
+  DisableKeyHandler,
+  EnableKeyHandler,
+  GetAllowedIpPortHandler,
+  GetInstancePoliciesHandler,
+  GetKeyHandler,
+  GetKeyMetadataHandler,
+  GetKeyPoliciesHandler,
+  ListKeysHandler,
+  ListRegistrationsHandler,
+  ListVersionsHandler,
+  MoveKeyHandler,
+  PurgeKeyHandler,
+  RestoreKeyHandler,
+  RewrapKeyHandler,
+  RotateKeyHandler,
+  SetForDeletionHandler,
+  SetInstancePoliciesHandler,
+  SetKeyPoliciesHandler,
+  SyncKeyHandler,
+  UnsetForDeletionHandler,
+  UnwrapKeyHandler,
+  WrapKeyHandler,
+];
+const PARTS = [
+  InstancePolicies,
+  KeyActs,
+  KeyIntegrity,
+  KeyMaker,
+  KeyQuota,
+  KeyStore,
+  KeyUnits,
+  Purge,
+  Rotation,
+  WrapCounter,
+];
+
+@Global() // access, crypto-units and key-rings ask about keys, and stand to the left
 @Module({
-  imports: [CqrsModule, TypeOrmModule.forFeature([Key, KeyVersion]), CryptoUnitsModule],
-  providers: [{ provide: KeyCensus, useClass: KeyTable }, CreateRootKeyHandler, WrapKeyHandler, UnwrapKeyHandler],
-  exports: [KeyCensus],
+  imports: [
+    CqrsModule,
+    TypeOrmModule.forFeature([Key, KeyVersion, KeyAlias, KeyRegistration, InstancePolicy]),
+    CryptoUnitsModule,
+    ImportTokensModule,
+    KeyRingsModule,
+  ],
+  providers: [
+    { provide: AccessRules, useClass: KeyAccess },
+    { provide: KeyCensus, useClass: KeyTable },
+    { provide: RingContents, useClass: KeysInRings },
+    DueKeys,
+    IntegrityWalk,
+    ...PARTS,
+    ...HANDLERS,
+  ],
+  exports: [AccessRules, KeyCensus, KeyIntegrity, RingContents],
 })
 export class KeysModule {}

@@ -10,6 +10,11 @@ export interface Capabilities {
   readonly hmacSha256: boolean;
   readonly ecP256Sign: boolean;
   readonly oaepUnwrap: readonly ('SHA-1' | 'SHA-256')[];
+  /**
+   * Keys that clients encrypt to an import pair are decoded outside the token, in the memory of the agent: the token does
+   * raw RSA only. False: they never leave it.
+   */
+  readonly oaepFallback: boolean;
   /** Mechanism that gives RFC 5649, found by known answer: CKM number, or null. */
   readonly kwp: number | null;
   readonly unwrapWithValueLen: boolean;

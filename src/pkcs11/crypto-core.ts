@@ -5,9 +5,14 @@ import { unwrapAesKw } from './aes-kw.js';
 import { Canary } from './canary.js';
 import { ckrClass } from './ckr.js';
 import { hmacSha256 } from './hmac.js';
+import { type ImportPair, ImportPairs } from './import-pairs.js';
+import { type Imported, KeyImport } from './key-import.js';
+import type { ImportPairBits } from './mechanisms.js';
 import { TokenRandom } from './random.js';
 import { ResidentKeys } from './resident-keys.js';
 import { RootKeys } from './root-keys.js';
+import type { RsaPair } from './rsa-oaep.js';
+import type { SealedKey } from './sealed-key.js';
 import { checkKey } from './templates.js';
 import type { Token } from './token.js';
 
@@ -20,12 +25,16 @@ export class CryptoCore {
   readonly #resident: ResidentKeys;
   readonly #rootKeys: RootKeys;
   readonly #canary: Canary;
+  readonly #pairs: ImportPairs;
+  readonly #import: KeyImport;
   readonly #random = new TokenRandom();
 
   constructor(private readonly token: Token) {
     this.#resident = new ResidentKeys(token);
     this.#rootKeys = new RootKeys(token, this.#resident);
     this.#canary = new Canary(token, this.#resident, this.#rootKeys, this.#random);
+    this.#pairs = new ImportPairs(token, this.#resident);
+    this.#import = new KeyImport(token, this.#resident, this.#pairs);
   }
 
   random(length: number): Buffer {
@@ -41,6 +50,34 @@ export class CryptoCore {
 
   generateRootKey(mkWrapId: Buffer): Buffer {
     return this.#freshHandles(() => this.#rootKeys.generate(mkWrapId));
+  }
+
+  importRootKey(mkWrapId: Buffer, material: Buffer): Buffer {
+    return this.#freshHandles(() => this.#import.wrapMaterial(mkWrapId, material));
+  }
+
+  async generateImportPair(bits: ImportPairBits): Promise<ImportPair> {
+    const pair = await this.#pairs.generate(bits);
+    return { ...pair, wrapUnder: (mkWrapId) => this.#freshHandles(() => pair.wrapUnder(mkWrapId)) };
+  }
+
+  importPairPublicKey(mkWrapId: Buffer, blob: Buffer): Buffer {
+    const { publicKey } = this.#freshHandles(() => this.#importPair(mkWrapId, blob));
+    return publicKey.export({ type: 'spki', format: 'der' });
+  }
+
+  async importWithPair(mkWrapId: Buffer, pairBlob: Buffer, sealed: SealedKey): Promise<Imported> {
+    const attempt = () => {
+      this.#freshHandles(() => this.#importPair(mkWrapId, pairBlob));
+      return this.#import.open(mkWrapId, pairBlob, sealed);
+    };
+    try {
+      return await attempt();
+    } catch (cause) {
+      if (ckrClass(cause) !== 'handle') throw cause;
+      this.forget();
+      return attempt();
+    }
   }
 
   encrypt(mkWrapId: Buffer, blob: Buffer, plaintext: Buffer, aad: Buffer): Buffer {
@@ -84,6 +121,7 @@ export class CryptoCore {
   /** Drops every cached handle; the next use finds its keys on the token again. */
   forget(): void {
     this.#rootKeys.forget();
+    this.#pairs.forget();
     this.#resident.forget();
   }
 
@@ -92,6 +130,15 @@ export class CryptoCore {
       'KEY_ROW_INVALID',
       'the wrapped root key does not open under the master key of this unit',
       () => this.#rootKeys.of(mkWrapId, blob),
+      () => this.#canary.sing(mkWrapId),
+    );
+  }
+
+  #importPair(mkWrapId: Buffer, blob: Buffer): RsaPair {
+    return this.#blame(
+      'KEY_ROW_INVALID',
+      'the wrapped import pair does not open under the master key of this unit',
+      () => this.#pairs.of(mkWrapId, blob),
       () => this.#canary.sing(mkWrapId),
     );
   }

@@ -5,6 +5,7 @@ import type { OaepHash } from './mechanisms.js';
 import { forgetOpenSslErrors } from './openssl-errors.js';
 import { bestOaepHash, generateRsaPair, opensOaep, type RsaPair, unwrapOaep } from './rsa-oaep.js';
 import type { Session } from './session-pool.js';
+import { importerPair } from './templates.js';
 import type { Token } from './token.js';
 
 /** A one-time RSA-3072 pair inside the token, to which a master key is encrypted. */
@@ -32,7 +33,7 @@ export class TokenImporter implements Importer {
     const doing = 'generating an importer pair';
     const session = await token.pool.hold(doing);
     return token.pool.run(session, doing, async () => {
-      const pair = await generateRsaPair(session, id);
+      const pair = await generateRsaPair(session, importerPair(id));
       token.sessionObjectsMade += 4; // the two halves and at most two trial secrets
       return new TokenImporter(token, session, pair, bestOaepHash(session, pair));
     });

@@ -7,6 +7,7 @@ import pkcs11js, { type Mechanism } from 'pkcs11js';
 export const MECHANISMS = {
   CKM_RSA_PKCS_KEY_PAIR_GEN: pkcs11js.CKM_RSA_PKCS_KEY_PAIR_GEN,
   CKM_RSA_PKCS_OAEP: pkcs11js.CKM_RSA_PKCS_OAEP,
+  CKM_RSA_X_509: pkcs11js.CKM_RSA_X_509,
   CKM_EC_KEY_PAIR_GEN: pkcs11js.CKM_ECDSA_KEY_PAIR_GEN,
   CKM_ECDSA: pkcs11js.CKM_ECDSA,
   CKM_AES_KEY_GEN: pkcs11js.CKM_AES_KEY_GEN,
@@ -27,6 +28,11 @@ export const HMAC_BYTES = 32;
 /** RFC 3394 adds one 64-bit integrity block. */
 export const KW_OVERHEAD_BYTES = 8;
 export const RSA_IMPORTER_BITS = 3072;
+/** Sizes of the pairs to which clients encrypt keys. */
+export const IMPORT_PAIR_BITS = [2048, 3072, 4096] as const;
+export type ImportPairBits = (typeof IMPORT_PAIR_BITS)[number];
+/** AES-128, AES-192, AES-256. */
+export const AES_BYTES: readonly number[] = [16, 24, AES_256_BYTES];
 
 export const OAEP_HASHES = ['SHA-256', 'SHA-1'] as const;
 export type OaepHash = (typeof OAEP_HASHES)[number];

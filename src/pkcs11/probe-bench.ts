@@ -4,6 +4,7 @@ import { toKeysteadError } from './ckr.js';
 import { OAEP_HASHES, type OaepHash } from './mechanisms.js';
 import { encryptOaep, generateRsaPair, opensOaep, type RsaPair, unwrapOaep } from './rsa-oaep.js';
 import type { Session } from './session-pool.js';
+import { importerPair } from './templates.js';
 import type { Token } from './token.js';
 
 /**
@@ -17,7 +18,7 @@ export class ProbeBench {
   private constructor(
     readonly token: Token,
     readonly home: Session,
-    private readonly pair: RsaPair,
+    readonly pair: RsaPair,
   ) {
     this.oaepHashes = OAEP_HASHES.filter((hash) => this.does(() => opensOaep(home, pair, hash)));
   }
@@ -26,7 +27,9 @@ export class ProbeBench {
   static async run<T>(token: Token, trials: (bench: ProbeBench) => T): Promise<T> {
     const doing = 'probing what the token can do';
     const home = await token.pool.hold(doing);
-    const pair = await token.pool.run(home, doing, (session) => generateRsaPair(session, randomBytes(16)));
+    const pair = await token.pool.run(home, doing, (session) =>
+      generateRsaPair(session, importerPair(randomBytes(16))),
+    );
     try {
       return trials(new ProbeBench(token, home, pair));
     } finally {

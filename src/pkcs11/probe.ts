@@ -5,7 +5,9 @@ import { unwrapAesKw, wrapAesKw } from './aes-kw.js';
 import type { Capabilities } from './capabilities.js';
 import { signEs256, spkiOfPoint } from './ecdsa.js';
 import { hmacSha256 } from './hmac.js';
+import { WRAPPED_KEY as KW } from './known-answers.js';
 import { AES_256_BYTES, IV_BYTES, KWP_CANDIDATES, MECHANISMS, TAG_BYTES } from './mechanisms.js';
+import { opensKeysInside } from './oaep-import.js';
 import { attribute, destroyAll, theOne } from './objects.js';
 import { ProbeBench } from './probe-bench.js';
 import type { Session } from './session-pool.js';
@@ -17,14 +19,6 @@ const TESTED_MODULES = [
   { model: 'SoftHSM v2', firmware: '2.6' },
   { model: 'NSS 3', firmware: '0.0' },
 ] as const;
-
-/** RFC 3394 section 4.6: 256 bits of key data with a 256-bit KEK. `padded` is the same under RFC 5649, by OpenSSL. */
-const KW = {
-  kek: Buffer.from('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f', 'hex'),
-  key: Buffer.from('00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f', 'hex'),
-  blob: Buffer.from('28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21', 'hex'),
-  padded: Buffer.from('4a8029243027353b0694cf1bd8fc745bb0ce8a739b19b1960b12426d4c39cfeda926d103ab34e9f6', 'hex'),
-};
 
 /** RFC 4231 section 4.7, test case 6. */
 const HMAC = {
@@ -50,6 +44,7 @@ export function probeCapabilities(unit: UnitToken): Promise<Capabilities> {
       hmacSha256: needed['HMAC-SHA-256'],
       ecP256Sign: needed['ECDSA P-256'],
       oaepUnwrap: bench.oaepHashes,
+      oaepFallback: !bench.does((session) => opensKeysInside(model, session, bench.pair)),
       kwp: KWP_CANDIDATES.find((mechanism) => bench.does(() => wrapsPadded(bench, mechanism))) ?? null,
       unwrapWithValueLen: bench.does(() => unwrapsWithLength(bench)),
       dataObjects: bench.does((session) => keepsData(session)),

@@ -6,17 +6,17 @@ import { AES_256_BYTES, MECHANISMS, OAEP_HASHES, type OaepHash, oaep } from './m
 import { attribute } from './objects.js';
 import { forgetOpenSslErrors } from './openssl-errors.js';
 import type { Session } from './session-pool.js';
-import { checkKey, importerPair } from './templates.js';
+import { checkKey, type PairTemplates } from './templates.js';
 
-/** A one-time RSA-3072 pair in the token; its handles live in the session that made it. */
+/** An RSA pair in the token; its handles live in the session that made it. */
 export interface RsaPair {
   readonly privateKey: Handle;
   readonly publicKey: KeyObject;
 }
 
-/** Makes an importer pair as session objects, on the thread pool: 0.2 to 2 s (PKCS#11 2.40 section 5.13). */
-export async function generateRsaPair({ lib, handle }: Session, id: Buffer): Promise<RsaPair> {
-  const { publicKey, privateKey } = importerPair(id);
+/** Makes a pair of session objects, on the thread pool: 0.2 to 5 s (PKCS#11 2.40 section 5.13). */
+export async function generateRsaPair({ lib, handle }: Session, templates: PairTemplates): Promise<RsaPair> {
+  const { publicKey, privateKey } = templates;
   const mechanism = { mechanism: MECHANISMS.CKM_RSA_PKCS_KEY_PAIR_GEN };
   const pair = await lib.C_GenerateKeyPairAsync(handle, mechanism, publicKey, privateKey);
   return { privateKey: pair.privateKey, publicKey: readRsaPublicKey({ lib, handle }, pair.publicKey) };
@@ -55,9 +55,10 @@ export function encryptOaep(key: KeyObject, hash: OaepHash, secret: Buffer): Buf
   return publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash }, secret);
 }
 
-function readRsaPublicKey(session: Session, publicKey: Handle): KeyObject {
-  const n = attribute(session, publicKey, pkcs11js.CKA_MODULUS);
-  const e = attribute(session, publicKey, pkcs11js.CKA_PUBLIC_EXPONENT);
+/** The public half, as either half tells it. UNIT_FAULT when it does not. */
+export function readRsaPublicKey(session: Session, half: Handle): KeyObject {
+  const n = attribute(session, half, pkcs11js.CKA_MODULUS);
+  const e = attribute(session, half, pkcs11js.CKA_PUBLIC_EXPONENT);
   if (!n || !e) throw new KeysteadError('UNIT_FAULT', 'the token made an RSA pair without a readable public half');
   const jwk = { kty: 'RSA', n: n.toString('base64url'), e: e.toString('base64url') };
   return createPublicKey({ key: jwk, format: 'jwk' });

@@ -4,6 +4,7 @@ import * as templates from './templates.js';
 const id = Buffer.alloc(16, 1);
 const receipt = templates.receiptKeyPair(id);
 const importer = templates.importerPair(id);
+const newPair = templates.importPairToGenerate(2048);
 
 const SECRETS = {
   'unit-mac': templates.unitMac(id),
@@ -12,11 +13,23 @@ const SECRETS = {
   'root key to generate': templates.rootKeyToGenerate(),
   'root key to use': templates.rootKeyToUse(),
   'check key': templates.checkKey(),
+  'imported key': templates.importedKey(),
+  'key material': templates.materialToWrap(Buffer.alloc(32, 1)),
   'probe kek': templates.probeKek(),
   'probe extractable': templates.probeExtractable(),
 };
-const PRIVATES = { 'receipt key': receipt.privateKey, importer: importer.privateKey };
-const PUBLICS = { 'receipt public key': receipt.publicKey, 'importer public key': importer.publicKey };
+const PRIVATES = {
+  'receipt key': receipt.privateKey,
+  importer: importer.privateKey,
+  'import pair to generate': newPair.privateKey,
+  'import pair for OAEP': templates.importPairToUse('unwrap'),
+  'import pair for raw RSA': templates.importPairToUse('decrypt'),
+};
+const PUBLICS = {
+  'receipt public key': receipt.publicKey,
+  'importer public key': importer.publicKey,
+  'import pair public key': newPair.publicKey,
+};
 const KEYS = { ...SECRETS, ...PRIVATES, ...PUBLICS };
 const ALL: Record<string, Template> = { ...KEYS, data: templates.data('record', id, Buffer.from('x')) };
 
@@ -65,7 +78,13 @@ it.each([
   ['check key', ['sign', 'verify']],
   ['receipt key', ['sign']],
   ['receipt public key', ['verify']],
+  ['imported key', ['decrypt']],
+  ['key material', []],
   ['importer', ['unwrap']],
+  ['import pair to generate', []],
+  ['import pair for OAEP', ['unwrap']],
+  ['import pair for raw RSA', ['decrypt']],
+  ['import pair public key', []],
   ['importer public key', []],
 ] as const)('%s can only %p', (name, allowed) => {
   expect(uses(KEYS[name])).toEqual(allowed);
@@ -85,11 +104,17 @@ it('never gives one key both wrap or unwrap and decrypt or encrypt', () => {
   }
 });
 
-it('makes nothing extractable but a root key on its way into its blob, and a known key of the probe', () => {
+it('makes nothing extractable but what is on its way into its blob, and a known key of the probe', () => {
   const extractable = Object.entries({ ...SECRETS, ...PRIVATES }).filter(
     ([, template]) => value(template, pkcs11js.CKA_EXTRACTABLE) !== false,
   );
-  expect(extractable.map(([name]) => name)).toEqual(['root key to generate', 'probe extractable']);
+  expect(extractable.map(([name]) => name)).toEqual([
+    'root key to generate',
+    'imported key',
+    'key material',
+    'probe extractable',
+    'import pair to generate',
+  ]);
 });
 
 it('keeps on the token only what outlives a session', () => {

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import pkcs11js, { type Attribute, type Template } from 'pkcs11js';
 import { certificateNames } from './der.js';
-import { AES_256_BYTES, RSA_IMPORTER_BITS } from './mechanisms.js';
+import { AES_256_BYTES, type ImportPairBits, RSA_IMPORTER_BITS } from './mechanisms.js';
 
 /**
  * Every object Keystead makes, one template per role. Each states every attribute: a module's default for a usage is "on",
@@ -48,6 +49,11 @@ interface Shape {
   readonly isPrivate?: boolean;
 }
 
+/** A session object that nobody looks up. */
+function inSession(label: string): Shape {
+  return { label, id: Buffer.alloc(0), onToken: false };
+}
+
 function only(allowed: readonly string[], uses: Record<string, number>): Attribute[] {
   return Object.entries(uses).map(([use, type]) => ({ type, value: allowed.includes(use) }));
 }
@@ -82,8 +88,8 @@ function secret(keyType: number, uses: readonly SecretUse[], shape: Shape, ...mo
   return key(pkcs11js.CKO_SECRET_KEY, keyType, shape, ...hidden(), ...only(uses, SECRET_USES), ...more);
 }
 
-function privateHalf(keyType: number, uses: readonly PrivateUse[], shape: Shape): Template {
-  return key(pkcs11js.CKO_PRIVATE_KEY, keyType, shape, ...hidden(), ...only(uses, PRIVATE_USES));
+function privateHalf(keyType: number, uses: readonly PrivateUse[], shape: Shape, extractable = false): Template {
+  return key(pkcs11js.CKO_PRIVATE_KEY, keyType, shape, ...hidden(extractable), ...only(uses, PRIVATE_USES));
 }
 
 function publicHalf(keyType: number, uses: readonly PublicUse[], shape: Shape, ...more: Attribute[]): Template {
@@ -98,6 +104,11 @@ export interface PairTemplates {
 /** Length of a key to be generated. SoftHSM refuses it in an unwrap template, where the length follows from the blob. */
 export function valueLength(bytes: number): Attribute {
   return { type: pkcs11js.CKA_VALUE_LEN, value: bytes };
+}
+
+/** Value of a key to be created; before CKA_MODIFIABLE, as everything. */
+export function value(bytes: Buffer): Attribute {
+  return { type: pkcs11js.CKA_VALUE, value: bytes };
 }
 
 /** HMAC key of the unit record: made in the token at claim, never leaves it. */
@@ -119,19 +130,41 @@ export function receiptKeyPair(id: Buffer, onToken = true): PairTemplates {
   };
 }
 
+/** The public half of an RSA pair to be generated; it is read and then of no use. */
+function rsaPublicHalf(bits: number, shape: Shape): Template {
+  const modulus = { type: pkcs11js.CKA_MODULUS_BITS, value: bits };
+  const exponent = { type: pkcs11js.CKA_PUBLIC_EXPONENT, value: Buffer.from([1, 0, 1]) };
+  return publicHalf(pkcs11js.CKK_RSA, [], shape, modulus, exponent);
+}
+
 /** One-time RSA pair to which a master key is encrypted: session objects, unwrap only. */
 export function importerPair(id: Buffer): PairTemplates {
   const shape = { label: 'importer', id, onToken: false };
   return {
-    publicKey: publicHalf(
-      pkcs11js.CKK_RSA,
-      [],
-      shape,
-      { type: pkcs11js.CKA_MODULUS_BITS, value: RSA_IMPORTER_BITS },
-      { type: pkcs11js.CKA_PUBLIC_EXPONENT, value: Buffer.from([1, 0, 1]) },
-    ),
+    publicKey: rsaPublicHalf(RSA_IMPORTER_BITS, shape),
     privateKey: privateHalf(pkcs11js.CKK_RSA, ['unwrap'], shape),
   };
+}
+
+/** An import pair as it is born: extractable for the one wrap under mk-wrap that follows, and no use of its own. */
+export function importPairToGenerate(bits: ImportPairBits): PairTemplates {
+  const shape = { ...inSession('import-pair'), id: randomBytes(16) };
+  return { publicKey: rsaPublicHalf(bits, shape), privateKey: privateHalf(pkcs11js.CKK_RSA, [], shape, true) };
+}
+
+/** The private half as it is used, unwrapped: for OAEP in the token ('unwrap'), or for raw RSA ('decrypt'). */
+export function importPairToUse(use: 'unwrap' | 'decrypt'): Template {
+  return privateHalf(pkcs11js.CKK_RSA, [use], inSession('import-pair'));
+}
+
+/** A key that came in through an import pair: it decrypts the nonce that proves it. */
+export function importedKey(...more: Attribute[]): Template {
+  return inPassing('imported-key', ['decrypt'], ...more);
+}
+
+/** Key material of a client's: no use of its own. */
+export function materialToWrap(material: Buffer): Template {
+  return inPassing('material', [], value(material));
 }
 
 /** The half of the master key that wraps root keys. It can never decrypt, or root keys could be read out through it. */
@@ -144,40 +177,35 @@ export function mkMac(id: Buffer): Template {
   return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], { label: 'mk-mac', id, onToken: true, copied: true });
 }
 
-/** A root key as it is born: extractable for the one wrap under mk-wrap that follows, and no use of its own. */
+/** An AES key as a session object that is extractable for the one wrap under mk-wrap that follows. */
+function inPassing(label: string, uses: readonly SecretUse[], ...more: Attribute[]): Template {
+  const attributes = [...hidden(true), ...only(uses, SECRET_USES), ...more];
+  return key(pkcs11js.CKO_SECRET_KEY, pkcs11js.CKK_AES, inSession(label), ...attributes);
+}
+
+/** A root key as it is born: no use of its own. */
 export function rootKeyToGenerate(): Template {
-  const shape = { label: 'root-key', id: Buffer.alloc(0), onToken: false };
-  return key(
-    pkcs11js.CKO_SECRET_KEY,
-    pkcs11js.CKK_AES,
-    shape,
-    ...hidden(true),
-    ...only([], SECRET_USES),
-    valueLength(AES_256_BYTES),
-  );
+  return inPassing('root-key', [], valueLength(AES_256_BYTES));
 }
 
 /** A root key as it is used: unwrapped from its blob, encrypts and decrypts, never leaves. */
 export function rootKeyToUse(): Template {
-  const shape = { label: 'root-key', id: Buffer.alloc(0), onToken: false };
-  return secret(pkcs11js.CKK_AES, ['encrypt', 'decrypt'], shape);
+  return secret(pkcs11js.CKK_AES, ['encrypt', 'decrypt'], inSession('root-key'));
 }
 
 /** The check key inside the check blob: proves that mk-wrap is the right one. */
 export function checkKey(): Template {
-  const shape = { label: 'check-key', id: Buffer.alloc(0), onToken: false };
-  return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], shape);
+  return secret(pkcs11js.CKK_GENERIC_SECRET, ['sign', 'verify'], inSession('check-key'));
 }
 
 /** Probing only (probe.ts): mk-wrap as a session object. */
-export function probeKek(): Template {
-  return secret(pkcs11js.CKK_AES, ['wrap', 'unwrap'], { label: 'probe', id: Buffer.alloc(0), onToken: false });
+export function probeKek(...more: Attribute[]): Template {
+  return secret(pkcs11js.CKK_AES, ['wrap', 'unwrap'], inSession('probe'), ...more);
 }
 
 /** Probing only: a key with a known value, which can therefore be extractable. */
-export function probeExtractable(): Template {
-  const shape = { label: 'probe', id: Buffer.alloc(0), onToken: false };
-  return key(pkcs11js.CKO_SECRET_KEY, pkcs11js.CKK_AES, shape, ...hidden(true), ...only([], SECRET_USES));
+export function probeExtractable(...more: Attribute[]): Template {
+  return inPassing('probe', [], ...more);
 }
 
 /** What copies a token key to a session object: everything else stays as it is. */

@@ -3,13 +3,17 @@ import { KeysteadError, needs } from '../shared/errors.js';
 import { ckrClass } from './ckr.js';
 import { CryptoCore } from './crypto-core.js';
 import { signEs256, spkiOfPoint } from './ecdsa.js';
+import type { ImportPair } from './import-pairs.js';
 import { type Importer, TokenImporter } from './importer.js';
 import { type TokenObject, takeInventory } from './inventory.js';
-import { AES_256_BYTES, MECHANISMS } from './mechanisms.js';
+import type { Imported } from './key-import.js';
+import { AES_256_BYTES, type ImportPairBits, MECHANISMS } from './mechanisms.js';
 import { attribute, destroyAll, findAll, idOf, theOne } from './objects.js';
+import type { SealedKey } from './sealed-key.js';
 import * as templates from './templates.js';
 import { type OpenToken, Token, type TokenInfo } from './token.js';
 
+export type { ImportPair } from './import-pairs.js';
 export type { Importer } from './importer.js';
 export type { TokenObject } from './inventory.js';
 export type { OpenToken, TokenInfo } from './token.js';
@@ -195,6 +199,30 @@ export class UnitToken {
   /** A new AES-256 root key, wrapped under mk-wrap (RFC 3394): 40 bytes. */
   generateRootKey(mkWrapId: Buffer): Buffer {
     return this.#core.generateRootKey(mkWrapId);
+  }
+
+  /** Wraps key material of 16, 24 or 32 bytes under mk-wrap (RFC 3394): 8 bytes more. */
+  importRootKey(mkWrapId: Buffer, material: Buffer): Buffer {
+    return this.#core.importRootKey(mkWrapId, material);
+  }
+
+  /** A new RSA pair as session objects, made on the thread pool (0.2 to 5 s, one at a time); wrap it, then destroy it. */
+  generateImportPair(bits: ImportPairBits): Promise<ImportPair> {
+    return this.#core.generateImportPair(bits);
+  }
+
+  /** SPKI DER of the import pair in the blob. KEY_ROW_INVALID when the blob does not open although the unit is well. */
+  importPairPublicKey(mkWrapId: Buffer, blob: Buffer): Buffer {
+    return this.#core.importPairPublicKey(mkWrapId, blob);
+  }
+
+  /**
+   * The key that a client encrypted to the import pair in the blob, wrapped under mk-wrap. Whatever is wrong with what the
+   * client sent, there is an answer, after the same work, with a random key in it and `valid` false. KEY_ROW_INVALID as
+   * above.
+   */
+  importWithPair(mkWrapId: Buffer, pairBlob: Buffer, sealed: SealedKey): Promise<Imported> {
+    return this.#core.importWithPair(mkWrapId, pairBlob, sealed);
   }
 
   /**

@@ -3,6 +3,7 @@ export const ROLES = ['Reader', 'ReaderPlus', 'Writer', 'Manager', 'KeyPurge'] a
 export type Role = (typeof ROLES)[number];
 
 const ANYONE = ['Reader', 'ReaderPlus', 'Writer', 'Manager'] as const;
+const WRITERS = ['Writer', 'Manager'] as const;
 const MANAGER = ['Manager'] as const;
 
 export const PERMISSIONS = {
@@ -14,8 +15,27 @@ export const PERMISSIONS = {
   'crypto-unit.command': MANAGER, // relaying a signed command; the signature decides, on the token
   'crypto-unit.maintenance': MANAGER,
   'crypto-unit.replace': MANAGER,
-  'key.create': ['Writer', 'Manager'],
-  'key.use': ANYONE,
+  'key.read': ANYONE, // metadata, list, count, versions
+  'key.payload': ['ReaderPlus', 'Writer', 'Manager'],
+  'key.create': WRITERS,
+  'key.use': ANYONE, // wrap, unwrap, rewrap
+  'key.rotate': WRITERS,
+  'key.sync': WRITERS,
+  'key.set-for-deletion': WRITERS,
+  'key.manage': MANAGER, // enable, disable, delete, restore, move to another ring
+  'key.purge': ['KeyPurge'],
+  'key-alias.write': WRITERS,
+  'key-policy.read': MANAGER,
+  'key-policy.write': MANAGER,
+  'key-ring.read': ANYONE,
+  'key-ring.create': WRITERS,
+  'key-ring.delete': MANAGER,
+  'import-token.create': WRITERS,
+  'import-token.read': WRITERS,
+  'instance-policy.read': MANAGER,
+  'instance-policy.write': MANAGER,
+  'registration.read': ANYONE,
+  'api-key.manage': MANAGER,
   'audit.read': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;

@@ -50,6 +50,7 @@ export class AdminOps {
     const turn = this.#queue.then(async () => {
       this.unit.acting = true;
       try {
+        await this.unit.backgroundDone(); // an act may close the module
         return await act();
       } finally {
         this.unit.acting = false;

@@ -1,147 +1,30 @@
 import { constants, type KeyObject, sign } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
 import { lengthPrefixed } from '../shared/bytes.js';
-import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
-import { readFields, rowFields } from './fields.js';
-import { FrameReader, FrameWriter } from './frames.js';
+import type { AgentConnection } from './agent-connection.js';
+import { readAllFields, readFields, rowFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
 import {
-  ANSWER_OK,
   type Capabilities,
   type ClaimRequest,
   type FactsAnswer,
   type FactsRequest,
   type KeyRowFields,
-  OPCODES,
+  type NextRow,
   type Opcode,
   type ReceiptAnswer,
-  type Refusal,
+  type RowChange,
+  type SealedKey,
+  type StoredRow,
   type UnitProbe,
+  type WrappedKey,
 } from './protocol.js';
+
+export { AgentConnection, type ConnectionOptions } from './agent-connection.js';
 
 /** Claims and commands write to the token several times and may make an RSA-3072 pair. */
 const ACT_DEADLINE_MS = 30_000;
-
-export interface ConnectionOptions {
-  /** How long one request may take before the agent counts as hung. */
-  readonly deadlineMs: number;
-  /** Called once, when a deadline has passed: time to kill the agent. */
-  readonly onHang?: () => void;
-}
-
-interface Waiting {
-  readonly resolve: (body: Buffer) => void;
-  readonly reject: (cause: unknown) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
-/** One connection to an agent: many requests at a time, each with a deadline. */
-export class AgentConnection {
-  /** Fulfilled, never rejected, when the connection is gone. */
-  readonly closed: Promise<void>;
-  readonly #reader = new FrameReader();
-  readonly #writer: FrameWriter;
-  readonly #waiting = new Map<number, Waiting>();
-  #nextId = 1;
-  #gone: KeysteadError | null = null;
-
-  private constructor(
-    private readonly socket: Socket,
-    private readonly options: ConnectionOptions,
-  ) {
-    this.#writer = new FrameWriter(socket);
-    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    socket.on('data', (piece: Buffer) => this.#receive(piece));
-    socket.on('error', (cause) => this.#end(`the connection to the agent failed: ${messageOf(cause)}`));
-    socket.on('close', () => this.#end('the agent closed the connection'));
-  }
-
-  /** Throws UNIT_UNREACHABLE when no agent listens there, or not within the deadline. */
-  static connect(socketPath: string, options: ConnectionOptions): Promise<AgentConnection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(socketPath);
-      const refuse = (why: string) => {
-        socket.destroy();
-        reject(new KeysteadError('UNIT_UNREACHABLE', `no agent answers at ${socketPath}: ${why}`));
-      };
-      const timer = setTimeout(() => refuse('the deadline has passed'), options.deadlineMs);
-      const failed = (cause: Error) => {
-        clearTimeout(timer);
-        refuse(cause.message);
-      };
-      socket.once('error', failed);
-      socket.once('connect', () => {
-        clearTimeout(timer);
-        socket.off('error', failed);
-        resolve(new AgentConnection(socket, options));
-      });
-    });
-  }
-
-  /**
-   * The body of the answer. Throws what the agent refused with, or UNIT_UNREACHABLE when the connection is gone or
-   * the deadline has passed; then the connection is of no use any more, and whether the agent acted is not known.
-   */
-  request(op: Opcode, body: Buffer, deadlineMs = this.options.deadlineMs): Promise<Buffer> {
-    if (this.#gone) return Promise.reject(this.#gone);
-    const id = this.#nextId;
-    this.#nextId = id === 0xffffffff ? 1 : id + 1;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#hang(op, deadlineMs), deadlineMs);
-      try {
-        this.#writer.write({ id, code: OPCODES[op], body });
-        this.#waiting.set(id, { resolve, reject, timer });
-      } catch (cause) {
-        clearTimeout(timer);
-        reject(cause);
-      }
-    });
-  }
-
-  close(): void {
-    this.#writer.flush();
-    this.socket.end();
-    this.#end('the connection was closed');
-  }
-
-  #receive(piece: Buffer): void {
-    try {
-      for (const frame of this.#reader.push(piece)) {
-        const asked = this.#waiting.get(frame.id);
-        if (!asked) continue;
-        this.#waiting.delete(frame.id);
-        clearTimeout(asked.timer);
-        if (frame.code === ANSWER_OK) asked.resolve(frame.body);
-        else asked.reject(refusalOf(frame.body));
-      }
-    } catch (cause) {
-      this.socket.destroy();
-      this.#end(`the agent sent nonsense: ${messageOf(cause)}`);
-    }
-  }
-
-  #hang(op: Opcode, deadlineMs: number): void {
-    if (this.#gone) return;
-    this.socket.destroy();
-    this.#end(`the agent did not answer ${op} within ${deadlineMs} ms`);
-    this.options.onHang?.();
-  }
-
-  #end(why: string): void {
-    if (this.#gone) return;
-    this.#gone = new KeysteadError('UNIT_UNREACHABLE', why);
-    for (const asked of this.#waiting.values()) {
-      clearTimeout(asked.timer);
-      asked.reject(this.#gone);
-    }
-    this.#waiting.clear();
-  }
-}
-
-function refusalOf(body: Buffer): KeysteadError {
-  const { code, message } = JSON.parse(body.toString('utf8')) as Refusal;
-  return new KeysteadError(isErrorCode(code) ? code : 'INTERNAL', String(message));
-}
+/** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
+const PAIR_DEADLINE_MS = 60_000;
 
 /** The admin set: what is true of the unit, claim, and signed commands. Refusals come back as thrown KeysteadErrors. */
 export class AdminClient {
@@ -202,10 +85,8 @@ export class CryptoClient {
   }
 
   /** A new AES-256 key wrapped under the master key (40 bytes), and the row MAC over row and blob (32 bytes). */
-  async generateRootKey(row: KeyRowFields): Promise<{ blob: Buffer; mac: Buffer }> {
-    const answer = await this.connection.request('generateRootKey', lengthPrefixed(rowFields(row)));
-    const [blob, mac] = readFields(answer, 2) as [Buffer, Buffer];
-    return { blob, mac };
+  async generateRootKey(row: KeyRowFields): Promise<WrappedKey> {
+    return wrappedKey(await this.connection.request('generateRootKey', lengthPrefixed(rowFields(row))));
   }
 
   /** iv (12 bytes) ‖ ciphertext ‖ tag (16 bytes). Throws KEY_ROW_INVALID, KEY_STATE. */
@@ -217,4 +98,85 @@ export class CryptoClient {
   decrypt(row: KeyRowFields, blob: Buffer, mac: Buffer, aad: Buffer, sealed: Buffer): Promise<Buffer> {
     return this.connection.request('decrypt', lengthPrefixed([...rowFields(row), blob, mac, aad, sealed]));
   }
+
+  /**
+   * Wraps key material of the client's: 16, 24 or 32 bytes, as `row.algorithm` says (AES-128, AES-192, AES-256). The agent
+   * wipes its copy; the caller's is the caller's. Throws FIELD_INVALID for another length or when all bytes are equal.
+   */
+  async importRootKey(row: KeyRowFields, material: Buffer): Promise<WrappedKey> {
+    const body = lengthPrefixed([...rowFields(row), material]);
+    const answer = this.connection.request('importRootKey', body);
+    body.fill(0); // the frame has a copy of it by now
+    return wrappedKey(await answer);
+  }
+
+  /** The MAC of the row with its next state and policy. Throws KEY_ROW_INVALID; KEY_STATE for a forbidden transition. */
+  async changeRow(row: KeyRowFields, blob: Buffer, mac: Buffer, next: NextRow): Promise<{ mac: Buffer }> {
+    const [changed] = await this.changeRows([{ row, blob, mac, next }]);
+    return changed as { mac: Buffer };
+  }
+
+  /** The same for 1 to 500 rows, in their order: all, or an error for the first that cannot. */
+  async changeRows(changes: readonly RowChange[]): Promise<{ mac: Buffer }[]> {
+    const fields = changes.flatMap(({ row, blob, mac, next }) => [
+      ...rowFields(row),
+      blob,
+      mac,
+      next.state,
+      next.policy,
+    ]);
+    const macs = readAllFields(await this.connection.request('changeRows', lengthPrefixed(fields)));
+    return macs.map((mac) => ({ mac }));
+  }
+
+  /** Whether each of 1 to 500 stored rows is as Keystead wrote it, in their order. */
+  async checkRows(rows: readonly StoredRow[]): Promise<boolean[]> {
+    const fields = rows.flatMap(({ row, blob, mac }) => [...rowFields(row), blob, mac]);
+    const answer = await this.connection.request('checkRows', lengthPrefixed(fields));
+    return [...answer].map((genuine) => genuine === 1);
+  }
+
+  /**
+   * A new RSA pair to which clients encrypt keys; `row.algorithm` is RSA-2048, RSA-3072 or RSA-4096. `publicKey` is SPKI
+   * DER; the blob holds the private half, wrapped (RFC 5649), which any unit of the instance opens. It takes 0.2 to 5 s.
+   */
+  async generateImportPair(row: KeyRowFields): Promise<WrappedKey & { publicKey: Buffer }> {
+    const answer = await this.connection.request(
+      'generateImportPair',
+      lengthPrefixed(rowFields(row)),
+      PAIR_DEADLINE_MS,
+    );
+    const [publicKey, blob, mac] = readFields(answer, 3) as [Buffer, Buffer, Buffer];
+    return { publicKey, blob, mac };
+  }
+
+  /** SPKI DER of the public half, out of the blob itself. Throws KEY_ROW_INVALID; KEY_STATE unless it is active. */
+  importPairPublicKey(pairRow: KeyRowFields, pairBlob: Buffer, pairMac: Buffer): Promise<Buffer> {
+    return this.connection.request('importPairPublicKey', lengthPrefixed([...rowFields(pairRow), pairBlob, pairMac]));
+  }
+
+  /**
+   * Takes in a key that was encrypted to an active pair. The unit learns its length and writes it into the row:
+   * `algorithm` is AES-128, AES-192 or AES-256, and the MAC covers the row with this algorithm in place of the one given.
+   * Throws IMPORT_INVALID, always with the same message, for everything that a client may have done wrong.
+   */
+  async importWithPair(
+    pairRow: KeyRowFields,
+    pairBlob: Buffer,
+    pairMac: Buffer,
+    sealed: SealedKey,
+    row: KeyRowFields,
+  ): Promise<WrappedKey & { algorithm: string }> {
+    const { oaep, wrappedKey, encryptedNonce, iv, nonce } = sealed;
+    const pair = [...rowFields(pairRow), pairBlob, pairMac];
+    const body = lengthPrefixed([...pair, oaep, wrappedKey, encryptedNonce, iv, nonce, ...rowFields(row)]);
+    const answer = await this.connection.request('importWithPair', body);
+    const [algorithm, blob, mac] = readFields(answer, 3) as [Buffer, Buffer, Buffer];
+    return { algorithm: algorithm.toString('utf8'), blob, mac };
+  }
+}
+
+function wrappedKey(answer: Buffer): WrappedKey {
+  const [blob, mac] = readFields(answer, 2) as [Buffer, Buffer];
+  return { blob, mac };
 }

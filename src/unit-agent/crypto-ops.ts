@@ -5,9 +5,12 @@ import { assertAllowed } from '../shared/unit-state.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
 import { ROW_FIELDS, readFields, rowOf } from './fields.js';
-import { assertUsable, type KeyUse, rowBytes } from './key-row.js';
+import { generateImportPair, importPairPublicKey, importWithPair } from './import-ops.js';
+import { assertUsable, type KeyUse } from './key-row.js';
 import { CHALLENGE_BYTES, kmsUserProof } from './kms-user-proof.js';
-import type { MasterKeyRecord, UnitRecord } from './unit-record.js';
+import { assertNew, changeRows, checkRows, importRootKey, macOf } from './row-ops.js';
+import type { Serving } from './serving.js';
+import type { MasterKeyRecord } from './unit-record.js';
 
 const MOST_RANDOM_BYTES = 4_096;
 
@@ -53,38 +56,59 @@ export class CryptoSession {
   }
 
   generateRootKey(body: Buffer): Buffer {
-    const { record, mk } = this.#ready();
+    const serving = this.#ready();
     const row = rowOf(readFields(body, ROW_FIELDS));
-    needs(row.instance === record.instance, 'KEY_ROW_INVALID', `this unit is of instance ${record.instance}`);
-    needs(row.state === 'active', 'KEY_STATE', `a new key is active, not ${row.state}`);
-    const token = this.unit.keeper.token();
-    const blob = token.generateRootKey(mk.wrapId);
-    return lengthPrefixed([blob, token.hmac(mk.macId, rowBytes(row, blob))]);
+    assertNew(row, serving);
+    const blob = serving.token.generateRootKey(serving.wrapId);
+    return lengthPrefixed([blob, macOf(serving, row, blob)]);
+  }
+
+  importRootKey(body: Buffer): Buffer {
+    return importRootKey(this.#ready(), body);
+  }
+
+  changeRows(body: Buffer): Buffer {
+    return changeRows(this.#ready(), body);
+  }
+
+  checkRows(body: Buffer): Buffer {
+    return checkRows(this.#ready(), body);
+  }
+
+  generateImportPair(body: Buffer): Promise<Buffer> {
+    return this.unit.inBackground(generateImportPair(() => this.#ready(), body));
+  }
+
+  importPairPublicKey(body: Buffer): Buffer {
+    return importPairPublicKey(this.#ready(), body);
+  }
+
+  importWithPair(body: Buffer): Promise<Buffer> {
+    return this.unit.inBackground(importWithPair(() => this.#ready(), body));
   }
 
   encrypt(body: Buffer): Buffer {
-    const { wrapId, blob, aad, data } = this.#withRow('encrypt', body);
-    return this.unit.keeper.token().encrypt(wrapId, blob, data, aad);
+    const { token, wrapId, blob, aad, data } = this.#withRow('encrypt', body);
+    return token.encrypt(wrapId, blob, data, aad);
   }
 
   decrypt(body: Buffer): Buffer {
-    const { wrapId, blob, aad, data } = this.#withRow('decrypt', body);
-    return this.unit.keeper.token().decrypt(wrapId, blob, data, aad);
+    const { token, wrapId, blob, aad, data } = this.#withRow('decrypt', body);
+    return token.decrypt(wrapId, blob, data, aad);
   }
 
   /** MAC and state of the row are checked in the frame that uses its blob. */
-  #withRow(use: KeyUse, body: Buffer): { wrapId: Buffer; blob: Buffer; aad: Buffer; data: Buffer } {
-    const { record, mk } = this.#ready();
+  #withRow(use: KeyUse, body: Buffer): Serving & { blob: Buffer; aad: Buffer; data: Buffer } {
+    const serving = this.#ready();
     const fields = readFields(body, ROW_FIELDS + 4);
-    const [blob, mac, aad, data] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
+    const [blob, given, aad, data] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
     const row = rowOf(fields);
-    const computed = this.unit.keeper.token().hmac(mk.macId, rowBytes(row, blob));
-    assertUsable(use, row, { given: mac, computed }, record.instance);
-    return { wrapId: mk.wrapId, blob, aad, data };
+    assertUsable(use, row, { given, computed: macOf(serving, row, blob) }, serving.instance);
+    return { ...serving, blob, aad, data };
   }
 
   /** The unit serves: this user is the enrolled one, and the master key is the right one. */
-  #ready(): { record: UnitRecord; mk: { wrapId: Buffer; macId: Buffer } } {
+  #ready(): Serving {
     const record = this.unit.record();
     if (!record || record.kmsUser === null || this.#proved !== record.kmsUser.spki) {
       throw new KeysteadError('KMS_USER_REFUSED', 'this connection did not prove to be the enrolled kmsCryptoUser');
@@ -97,7 +121,7 @@ export class CryptoSession {
         'the master key on the token does not answer as its check values say',
       );
     }
-    return { record, mk: idsOf(mk) };
+    return { token: this.unit.keeper.token(), instance: record.instance, ...idsOf(mk) };
   }
 }
 

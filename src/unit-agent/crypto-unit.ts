@@ -32,6 +32,7 @@ export class CryptoUnit {
   zeroizing: boolean;
   #journal: Journal | undefined;
   #recordLost = false;
+  readonly #background = new Set<Promise<unknown>>();
 
   constructor(
     readonly dir: UnitDir,
@@ -51,7 +52,7 @@ export class CryptoUnit {
   /** At each probe: token and record are looked at, and got back if they can be. */
   refresh(): void {
     this.#endExpiredImporter();
-    this.keeper.refresh(!this.acting);
+    this.keeper.refresh(!this.acting && this.#background.size === 0);
     this.#resume();
     if (this.acting) return;
     this.settle();
@@ -65,7 +66,20 @@ export class CryptoUnit {
 
   /** Opens the module anew when it has leaked enough, unless an importer waits, which would be lost. */
   recycleIfDue(): void {
-    if (!this.acting && !this.pendingImporter) this.keeper.recycleIfDue();
+    if (!this.acting && !this.pendingImporter && this.#background.size === 0) this.keeper.recycleIfDue();
+  }
+
+  /** Remembers work that goes on on another thread: until it is done the module is not finalized. */
+  inBackground<T>(work: Promise<T>): Promise<T> {
+    const done = work.catch(() => undefined); // the one who asked hears of it
+    this.#background.add(done);
+    void done.then(() => this.#background.delete(done));
+    return work;
+  }
+
+  /** Waits until nothing goes on in the background. */
+  async backgroundDone(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
   }
 
   /** Throws why there is no open token. */
@@ -171,7 +185,7 @@ export class CryptoUnit {
   }
 
   #resume(): void {
-    if (!this.zeroizing || this.acting) return;
+    if (!this.zeroizing || this.acting || this.#background.size > 0) return;
     try {
       resumeZeroize(this);
     } catch (cause) {

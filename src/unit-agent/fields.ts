@@ -1,4 +1,4 @@
-import { KeysteadError } from '../shared/errors.js';
+import { needs } from '../shared/errors.js';
 import type { KeyRowFields } from './protocol.js';
 
 /**
@@ -6,18 +6,42 @@ import type { KeyRowFields } from './protocol.js';
  * They are views of the body. Throws BAD_REQUEST.
  */
 export function readFields(body: Buffer, count: number): Buffer[] {
+  const { fields, whole } = cut(body, count);
+  needs(whole && fields.length === count, 'BAD_REQUEST', wants(`${count} length-prefixed fields`));
+  return fields;
+}
+
+/** Like readFields, however many there are. */
+export function readAllFields(body: Buffer): Buffer[] {
+  const { fields, whole } = cut(body, Number.POSITIVE_INFINITY);
+  needs(whole, 'BAD_REQUEST', wants('length-prefixed fields'));
+  return fields;
+}
+
+/** The fields in groups of `size`: 1 to `most` groups. Throws BAD_REQUEST. */
+export function readGroups(body: Buffer, size: number, most: number): Buffer[][] {
+  const { fields, whole } = cut(body, size * most);
+  const count = fields.length / size;
+  const right = whole && count >= 1 && Number.isInteger(count);
+  needs(right, 'BAD_REQUEST', wants(`1 to ${most} groups of ${size} length-prefixed fields`));
+  return Array.from({ length: count }, (_, i) => fields.slice(i * size, (i + 1) * size));
+}
+
+/** At most `most` fields; whether they are the whole body. */
+function cut(body: Buffer, most: number): { fields: Buffer[]; whole: boolean } {
   const fields: Buffer[] = [];
   let at = 0;
-  while (at < body.length && fields.length < count) {
+  while (at < body.length && fields.length < most) {
     const end = body.length - at < 4 ? Number.POSITIVE_INFINITY : at + 4 + body.readUInt32BE(at);
     if (end > body.length) break;
     fields.push(body.subarray(at + 4, end));
     at = end;
   }
-  if (fields.length !== count || at !== body.length) {
-    throw new KeysteadError('BAD_REQUEST', `the body must hold ${count} length-prefixed fields and nothing else`);
-  }
-  return fields;
+  return { fields, whole: at === body.length };
+}
+
+function wants(what: string): string {
+  return `the body must hold ${what} and nothing else`;
 }
 
 /** The fields of a key row in the order in which frames carry them and the row MAC covers them. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { assertUsable, type KeyUse, rowBytes } from './key-row.js';
+import { assertChangeable, assertUsable, isGenuine, type KeyUse, rowBytes } from './key-row.js';
 import type { KeyRowFields } from './protocol.js';
 
 const row: KeyRowFields = {
@@ -41,6 +41,8 @@ describe('a key row', () => {
     ['decrypt', 'deactivated', true],
     ['decrypt', 'suspended', false],
     ['decrypt', 'destroyed', false],
+    ['import keys', 'active', true],
+    ['import keys', 'destroyed', false],
   ] as const)('%s with a key that is %s: %s', (use, state, allowed) => {
     if (allowed) expect(attempt(use, state)).not.toThrow();
     else expect(attempt(use, state)).toThrow(expect.objectContaining({ code: 'KEY_STATE' }));
@@ -55,4 +57,40 @@ describe('a key row', () => {
   it("of another instance than the unit's is refused", () => {
     expect(attempt('decrypt', 'active', mac, 'j')).toThrow(expect.objectContaining({ code: 'KEY_ROW_INVALID' }));
   });
+});
+
+describe('the change of a row', () => {
+  const STATES = ['active', 'suspended', 'deactivated', 'destroyed'];
+  const MAY: Record<string, readonly string[]> = {
+    active: STATES,
+    suspended: STATES,
+    deactivated: ['deactivated', 'destroyed'],
+    destroyed: ['destroyed', 'active', 'deactivated'],
+  };
+  const attempt = (from: string, to: string, given = mac) => {
+    return () => assertChangeable({ ...row, state: from }, to, { given, computed: mac }, row.instance);
+  };
+
+  it.each(STATES.flatMap((from) => [...STATES, 'lost'].map((to) => [from, to] as const)))('%s to %s', (from, to) => {
+    if (MAY[from]?.includes(to)) expect(attempt(from, to)).not.toThrow();
+    else expect(attempt(from, to)).toThrow(expect.objectContaining({ code: 'KEY_STATE' }));
+  });
+
+  it('of a state that is none is refused, and of a row that was changed above all', () => {
+    for (const state of ['', 'lost', 'constructor', '__proto__']) {
+      expect(attempt(state, state)).toThrow(expect.objectContaining({ code: 'KEY_STATE' }));
+    }
+    expect(attempt('deactivated', 'active', randomBytes(32))).toThrow(
+      expect.objectContaining({ code: 'KEY_ROW_INVALID' }),
+    );
+  });
+});
+
+it('a row is genuine with its own MAC in its own instance', () => {
+  const answers = [
+    isGenuine(row, { given: mac, computed: mac }, 'i'),
+    isGenuine(row, { given: mac, computed: mac }, 'j'),
+    isGenuine(row, { given: randomBytes(32), computed: mac }, 'i'),
+  ];
+  expect(answers).toEqual([true, false, false]);
 });

@@ -7,30 +7,63 @@ import type { KeyRowFields } from './protocol.js';
 const USABLE = {
   encrypt: ['active'],
   decrypt: ['active', 'deactivated'],
+  'import keys': ['active'],
 } as const satisfies Record<string, readonly string[]>;
 export type KeyUse = keyof typeof USABLE;
+
+/** The states that a key of each state may go to. */
+const TRANSITIONS = {
+  active: ['suspended', 'deactivated', 'destroyed'],
+  suspended: ['active', 'deactivated', 'destroyed'],
+  deactivated: ['destroyed'],
+  destroyed: ['active', 'deactivated'], // restored, within its time
+} as const satisfies Record<string, readonly string[]>;
 
 /** The bytes that the row MAC covers: every field of the row and the wrapped key. One row, one byte string. */
 export function rowBytes(row: KeyRowFields, blob: Buffer): Buffer {
   return lengthPrefixed(['keystead/row/v1', ...rowFields(row), blob]);
 }
 
-/**
- * Throws KEY_ROW_INVALID unless the MAC is the one that the unit computes over the row and the row is of the unit's
- * instance; KEY_STATE unless the row's state allows the use.
- */
+/** Whether the MAC is the one that the unit computes over the row, and the row is of the unit's instance. */
+export function isGenuine(row: KeyRowFields, mac: { given: Buffer; computed: Buffer }, instance: string): boolean {
+  return equalBytes(mac.given, mac.computed) && row.instance === instance;
+}
+
+/** Throws KEY_ROW_INVALID unless the row is genuine; KEY_STATE unless its state allows the use. */
 export function assertUsable(
   use: KeyUse,
   row: KeyRowFields,
   mac: { given: Buffer; computed: Buffer },
   instance: string,
 ): void {
-  const genuine = equalBytes(mac.given, mac.computed) && row.instance === instance;
-  needs(genuine, 'KEY_ROW_INVALID', `the stored row of key ${row.key} was changed behind Keystead's back; restore it`);
+  assertGenuine(row, mac, instance);
   const states: readonly string[] = USABLE[use];
   needs(
     states.includes(row.state),
     'KEY_STATE',
     `cannot ${use} with a key that is ${row.state}; it must be ${states.join(' or ')}`,
+  );
+}
+
+/** Throws KEY_ROW_INVALID unless the row is genuine; KEY_STATE unless it may go to this state or is in it already. */
+export function assertChangeable(
+  row: KeyRowFields,
+  to: string,
+  mac: { given: Buffer; computed: Buffer },
+  instance: string,
+): void {
+  assertGenuine(row, mac, instance);
+  const next: readonly string[] | undefined = Object.hasOwn(TRANSITIONS, row.state)
+    ? TRANSITIONS[row.state as keyof typeof TRANSITIONS]
+    : undefined;
+  const allowed = next !== undefined && (to === row.state || next.includes(to));
+  needs(allowed, 'KEY_STATE', `a key that is ${row.state} cannot become ${to}; it can be ${next?.join(' or ')}`);
+}
+
+function assertGenuine(row: KeyRowFields, mac: { given: Buffer; computed: Buffer }, instance: string): void {
+  needs(
+    isGenuine(row, mac, instance),
+    'KEY_ROW_INVALID',
+    `the stored row of key ${row.key} was changed behind Keystead's back; restore it`,
   );
 }

@@ -21,6 +21,12 @@ export const OPCODES = {
   generateRootKey: 33,
   encrypt: 34,
   decrypt: 35,
+  importRootKey: 36,
+  changeRows: 37,
+  checkRows: 38,
+  generateImportPair: 39,
+  importPairPublicKey: 40,
+  importWithPair: 41,
 } as const;
 export type Opcode = keyof typeof OPCODES;
 
@@ -102,6 +108,7 @@ export interface UnitProbe {
 }
 
 export type { Capabilities } from '../pkcs11/capabilities.js';
+export type { SealedKey } from '../pkcs11/sealed-key.js';
 
 export interface FactsRequest {
   /** base64url, 16 to 64 bytes; with it the answer is also signed by the receipt key, when there is one. */
@@ -135,4 +142,29 @@ export interface KeyRowFields {
   readonly algorithm: string;
   readonly state: string;
   readonly policy: string;
+}
+
+/** A key row as it is stored: what the MAC (32 bytes) covers, the wrapped key, and the MAC. */
+export interface StoredRow {
+  readonly row: KeyRowFields;
+  readonly blob: Buffer;
+  readonly mac: Buffer;
+}
+
+/** What may change in a row: its state, along the table in key-row.ts, and its policy. The same state is no change. */
+export interface NextRow {
+  readonly state: string;
+  readonly policy: string;
+}
+
+export interface RowChange extends StoredRow {
+  readonly next: NextRow;
+}
+
+/** A wrapped key and the MAC of its row. */
+export interface WrappedKey {
+  /** Bytes of the key + 8 (RFC 3394), or a wrapped private key (RFC 5649). */
+  readonly blob: Buffer;
+  /** 32 bytes. */
+  readonly mac: Buffer;
 }

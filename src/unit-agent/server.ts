@@ -119,6 +119,12 @@ export class AgentServer {
       case 'generateRootKey':
       case 'encrypt':
       case 'decrypt':
+      case 'importRootKey':
+      case 'changeRows':
+      case 'checkRows':
+      case 'generateImportPair':
+      case 'importPairPublicKey':
+      case 'importWithPair':
         return crypto[op](body);
       case undefined:
         throw new KeysteadError('BAD_REQUEST', `there is no op ${code}`);

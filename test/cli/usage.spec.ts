@@ -9,6 +9,16 @@ const every = (command: Command, path: readonly string[]): (readonly string[])[]
   ...command.commands.flatMap((child) => every(child, [...path, child.name()])),
 ];
 const COMMANDS = every(program, []);
+const EXAMPLE = /\n {2}\$ .*kp /;
+
+function helpOf(path: readonly string[]): string {
+  let command: Command | undefined = program;
+  for (const name of path) command = command?.commands.find((child) => child.name() === name);
+  const written: string[] = [];
+  command?.configureOutput({ writeOut: (text) => written.push(text) }).outputHelp();
+  return written.join('');
+}
+
 const ID = '6e0aead3-9d44-4c92-a4c4-f7a1ab415420';
 const AUTH = '[{"ADMIN":"a.key"}]';
 const SHARES = '["a.ks#pass:123456","b.ks#pass:123456"]';
@@ -21,17 +31,23 @@ test('there are all the commands of the documents', () => {
     crypto-unit master-key generate, crypto-unit master-key import, crypto-unit master-key list,
     crypto-unit master-key verify, crypto-unit master-key reshare, crypto-unit master-keys, crypto-unit user add,
     crypto-unit user remove, crypto-unit users, crypto-unit zeroize, operation show, audit list, completion,
-    key create, key wrap, key unwrap`.split(/,\s+/);
+    key create, key create-key-with-policy-overrides, key show, key update, key rotate, key restore, key wrap,
+    key unwrap, key rewrap, key versions, key delete, key purge, key disable, key enable, key schedule-delete,
+    key cancel-delete, key sync, key policies, key policy-update rotation, key policy-update dual-auth-delete,
+    key alias-create, key alias-delete, keys, key-rings, key-ring create, key-ring delete, registrations,
+    import-token create, import-token show, import-token key-encrypt, import-token nonce-encrypt, instance policies,
+    instance policy-update allowed-network, instance policy-update dual-auth-delete, instance policy-update rotation,
+    instance policy-update allowed-ip, instance policy-update key-create-import-access, instance policy-update metrics,
+    api-key create, api-key list, api-key revoke`.split(/,\s+/);
   expect(there).toEqual(expect.arrayContaining(wanted));
 });
 
 test('the help of every command holds an example', async () => {
-  for (const path of COMMANDS) {
-    const { code, stdout, stderr } = await kp([...path, '--help']);
-    expect({ path, code, stderr }).toEqual({ path, code: 0, stderr: '' });
-    expect(stdout).toMatch(/\n {2}\$ .*kp /);
-  }
-}, 120_000);
+  for (const path of COMMANDS)
+    expect({ path, help: helpOf(path) }).toMatchObject({ help: expect.stringMatching(EXAMPLE) });
+  const { code, stdout, stderr } = await kp(['key', 'policy-update', 'rotation', '--help']);
+  expect([code, stdout, stderr]).toEqual([0, helpOf(['key', 'policy-update', 'rotation']), '']);
+});
 
 test('the version is that of the package', async () => {
   expect(await kp(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
@@ -90,6 +106,33 @@ test.each([
   ['neither --on nor --off', ['crypto-unit', 'maintenance', ID]],
   ['both --on and --off', ['crypto-unit', 'maintenance', ID, '--on', '--off']],
   ['ciphertext that is not base64', ['key', 'unwrap', ID, '-c', '???']],
+  ['ciphertext twice', ['key', 'unwrap', ID, 'AQID', '-c', 'AQID']],
+  ['no ciphertext', ['key', 'unwrap', ID]],
+  ['a key that is neither id nor alias', ['key', 'show', 'a/b']],
+  ['key material of 20 bytes', ['key', 'create', 'root', '-k', Buffer.alloc(20).toString('base64')]],
+  ['an encrypted nonce without a key', ['key', 'create', 'root', '-n', Buffer.alloc(28).toString('base64')]],
+  ['a standard key by import token', ['key', 'create', 'root', '-s', '-k', 'AQID', '-n', 'AQID', '-v', 'AQID']],
+  ['a rotation without months', ['key', 'create-key-with-policy-overrides', 'root', '-r']],
+  ['13 months', ['key', 'policy-update', 'rotation', ID, '-m', '13']],
+  ['a rotation policy that says nothing', ['key', 'policy-update', 'rotation', ID]],
+  ['a policy on and off', ['key', 'policy-update', 'rotation', ID, '-e', '-d']],
+  ['dual authorization that is not enabled', ['key', 'policy-update', 'dual-auth-delete', ID]],
+  ['no alias', ['key', 'alias-create', ID]],
+  ['an alias with a blank', ['key', 'alias-create', ID, 'a b']],
+  ['an expiry that is no date', ['key', 'create', 'root', '--expires', 'soon']],
+  ['a state that is none', ['keys', '--key-states', 'active,gone']],
+  ['5001 keys', ['keys', '-n', '5001']],
+  ['a type of key that is none', ['keys', '-t', 'leaf-key']],
+  ['a key ring of 1 character', ['key-ring', 'create', 'x']],
+  ['an import token for 299 seconds', ['import-token', 'create', '-e', '299']],
+  ['an import token for 501 retrievals', ['import-token', 'create', '-m', '501']],
+  ['an instance policy neither on nor off', ['instance', 'policy-update', 'metrics']],
+  ['instance rotation without months', ['instance', 'policy-update', 'rotation', '-e']],
+  ['a disabled policy with more beside it', ['instance', 'policy-update', 'rotation', '-d', '-m', '3']],
+  ['a network of another type', ['instance', 'policy-update', 'allowed-network', '-e', '-t', 'public-only']],
+  ['an API key without a role', ['api-key', 'create', 'x']],
+  ['a role that is none', ['api-key', 'create', 'x', '--role', 'Root']],
+  ['a scope that is none', ['api-key', 'create', 'x', '--role', 'Reader', '--scope', 'everywhere']],
   ['a shell that is unknown', ['completion', 'csh']],
 ])('%s is a usage error: exit code 2, one sentence, and nothing is contacted', async (_what, args) => {
   const home = await ownDirectory();

@@ -8,6 +8,8 @@ import { ApiKey } from '../../src/access/api-key.entity.js';
 import { hashOfApiKey, makeApiKey } from '../../src/access/api-key-text.js';
 import { Authentication } from '../../src/access/authentication.js';
 import { BootstrapKey } from '../../src/access/bootstrap-key.js';
+import { FailedAttempts } from '../../src/access/failed-attempts.js';
+import { TokenKey } from '../../src/access/token-key.js';
 import { AuditLine } from '../../src/audit/audit-line.entity.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { loadConfig } from '../../src/config/config.js';
@@ -21,7 +23,8 @@ beforeEach(async () => {
   own = await makeDatabase();
   db = await openWith(own.url, [ApiKey, AuditLine]);
   dataDir = mkdtempSync(join(tmpdir(), 'keystead-access-'));
-  authentication = new Authentication(db);
+  const config = loadConfig({ KEYSTEAD_DATA_DIR: dataDir });
+  authentication = new Authentication(db, new TokenKey(config), new FailedAttempts(config));
 });
 afterEach(async () => {
   rmSync(dataDir, { recursive: true });
@@ -48,6 +51,7 @@ async function keyWith(changes: Partial<ApiKey>): Promise<string> {
     name: 'k',
     hash: hashOfApiKey(key),
     roles: [],
+    scopes: [],
     ...times,
     ...changes,
   });

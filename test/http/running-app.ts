@@ -67,6 +67,7 @@ export async function runApp(feature: Type): Promise<RunningApp> {
         name: roles.join('+'),
         hash: hashOfApiKey(key),
         roles,
+        scopes: [],
         ...times,
       });
       return key;

@@ -36,6 +36,7 @@ export const softHsm: Device = {
     hmacSha256: true,
     ecP256Sign: true,
     oaepUnwrap: ['SHA-1'],
+    oaepFallback: true,
     kwp: 0x210a,
     unwrapWithValueLen: false,
     dataObjects: true,
@@ -50,6 +51,7 @@ const nss: Device = {
   expected: {
     ...softHsm.expected,
     oaepUnwrap: ['SHA-256', 'SHA-1'],
+    oaepFallback: false,
     kwp: 0x210b,
     unwrapWithValueLen: true,
     dataObjects: false,

@@ -1,4 +1,4 @@
-import { createCipheriv, randomBytes } from 'node:crypto';
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 /** OpenSSL, through Node, as the second opinion on what a token computes. */
 
@@ -17,8 +17,23 @@ function wrapWith(mode: string, kek: Buffer, iv: string, key: Buffer): Buffer {
   return Buffer.concat([cipher.update(key), cipher.final()]);
 }
 
-/** AES-256-GCM: iv ‖ ciphertext ‖ tag. */
+/** AES-GCM: iv ‖ ciphertext ‖ tag. */
 export function seal(key: Buffer, plaintext: Buffer, aad: Buffer, iv: Buffer = randomBytes(12)): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: 16 }).setAAD(aad);
+  const mode = `aes-${key.length * 8}-gcm` as CipherGCMTypes;
+  const cipher = createCipheriv(mode, key, iv, { authTagLength: 16 }).setAAD(aad);
   return Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** Opens RFC 3394, or RFC 5649 when padded. */
+export function unwrapKw(kek: Buffer, blob: Buffer, form: 'plain' | 'padded'): Buffer {
+  const [mode, iv] = form === 'padded' ? ['wrap-pad', 'a65959a6'] : ['wrap', 'a6a6a6a6a6a6a6a6'];
+  const cipher = createDecipheriv(`id-aes${kek.length * 8}-${mode}`, kek, Buffer.from(iv, 'hex'));
+  return Buffer.concat([cipher.update(blob), cipher.final()]);
+}
+
+/** AES-GCM without AAD, as a client encrypts the nonce of an import token: ciphertext ‖ tag. */
+export function sealNonce(key: Buffer, nonce: Buffer): { encryptedNonce: Buffer; iv: Buffer } {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv(`aes-${key.length * 8}-gcm` as CipherGCMTypes, key, iv, { authTagLength: 16 });
+  return { encryptedNonce: Buffer.concat([cipher.update(nonce), cipher.final(), cipher.getAuthTag()]), iv };
 }

@@ -10,6 +10,7 @@ export class ApiKeys1764000000100 implements MigrationInterface {
         "name"      text           NOT NULL,
         "hash"      bytea          NOT NULL,
         "roles"     text[]         NOT NULL,
+        "scopes"    jsonb          NOT NULL,
         "createdAt" timestamptz    NOT NULL,
         "expiresAt" timestamptz,
         "revokedAt" timestamptz,

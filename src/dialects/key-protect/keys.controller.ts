@@ -1,105 +1,124 @@
-import { All, Body, Controller, Headers, HttpCode, Param, Post, Req } from '@nestjs/common';
-import { z } from 'zod';
+import { Controller, Res, UseGuards } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
-import { ListUnits } from '../../crypto-units/read-units.query.js';
-import { NO_HEALTHY_UPSTREAM } from '../../crypto-units/unit-picker.js';
 import { AskedBy } from '../../http/asked-by.js';
-import { instanceIn } from '../../http/instance-header.js';
-import { Uuid } from '../../http/uuid.js';
-import { CreateRootKey } from '../../keys/create-key.command.js';
-import { UnwrapKey, WrapKey } from '../../keys/wrap.command.js';
-import { fromBase64 } from '../../shared/bytes.js';
-import { KeysteadError, needs } from '../../shared/errors.js';
+import { CreateKey, type NewKey } from '../../keys/create-key.command.js';
+import { DeleteKey } from '../../keys/delete-key.command.js';
+import { GetKey, GetKeyMetadata } from '../../keys/get-key.query.js';
+import type { KeyView } from '../../keys/key-view.js';
+import { parseListQuery } from '../../keys/list-filter.js';
+import { CountKeys, ListKeys } from '../../keys/list-keys.query.js';
+import { ListVersions } from '../../keys/list-versions.query.js';
+import { MoveKey } from '../../keys/move-key.command.js';
+import { PurgeKey } from '../../keys/purge-key.command.js';
+import { RestoreKey } from '../../keys/restore-key.command.js';
+import { Admission } from './admission.guard.js';
+import { materialOf, type NewKeyResource } from './key.schemas.js';
+import * as op from './key-operations.js';
+import { keyCollection, keyOf, newKeyOf } from './mapping.js';
+import { type Asked, AskedFor, type Operation, Serve } from './operation.js';
+import { collectionOf, dateText, KEY_TYPE, VERSION_TYPE } from './wire.js';
 
-const KEY_TYPE = 'application/vnd.ibm.kms.key+json';
-const NewKey = z.strictObject({
-  metadata: z.strictObject({ collectionType: z.literal(KEY_TYPE), collectionTotal: z.literal(1) }),
-  resources: z
-    .array(
-      z.strictObject({
-        type: z.literal(KEY_TYPE),
-        name: z
-          .string()
-          .min(2)
-          .max(90)
-          .regex(/^\P{Cc}*$/u, 'must not have control characters'),
-        extractable: z.literal(false, 'must be false: only root keys are served so far'),
-      }),
-    )
-    .length(1),
-});
-const Aad = z.array(z.string().max(255)).max(255).default([]);
-const WrapBody = z.strictObject({ plaintext: z.string().min(1).optional(), aad: Aad });
-const UnwrapBody = z.strictObject({ ciphertext: z.string().min(1), aad: Aad });
-
-/** The first part of IBM Key Protect's API v2: generated root keys, wrap and unwrap. */
-@Controller('api/v2')
+/** Keys: from creation to purge. */
+@Controller()
+@UseGuards(Admission)
 export class KeysController {
   constructor(private readonly gate: Gate) {}
 
-  @Post('keys')
-  @HttpCode(201)
-  async create(
+  @Serve(op.COUNT_KEYS)
+  async count(
     @AskedBy() caller: Caller,
-    @Headers() headers: Record<string, string>,
-    @Body({ schema: NewKey }) { resources }: z.infer<typeof NewKey>,
-  ) {
-    const name = resources[0]?.name ?? '';
-    const key = await this.gate.ask(caller, new CreateRootKey(caller.name, instanceIn(headers), name));
-    const { id, createdAt } = key;
-    const resource = {
-      id,
-      type: KEY_TYPE,
-      name,
-      state: 1,
-      extractable: false,
-      imported: false,
-      creationDate: createdAt.toISOString(),
+    @AskedFor() { target, query }: Asked<typeof op.COUNT_KEYS>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const { search: _, ...filter } = query;
+    reply.header('Key-Total', await this.gate.ask(caller, new CountKeys(caller, target, parseListQuery(filter))));
+  }
+
+  @Serve(op.LIST_KEYS)
+  async list(@AskedBy() caller: Caller, @AskedFor() { target, query }: Asked<typeof op.LIST_KEYS>) {
+    const listed = await this.gate.ask(caller, new ListKeys(caller, target, parseListQuery(query)));
+    return collectionOf(KEY_TYPE, listed.keys.map(keyOf), {
+      incompleteSearch: listed.incompleteSearch || null,
+      searchQuery: listed.search,
+    });
+  }
+
+  @Serve(op.CREATE_KEY)
+  create(@AskedBy() caller: Caller, @AskedFor() asked: Asked<typeof op.CREATE_KEY>) {
+    return this.#create(caller, asked, newKeyFrom(asked.body));
+  }
+
+  @Serve(op.CREATE_KEY_WITH_OVERRIDES)
+  createWithOverrides(@AskedBy() caller: Caller, @AskedFor() asked: Asked<typeof op.CREATE_KEY_WITH_OVERRIDES>) {
+    const { rotation, dualAuthDelete } = asked.body;
+    const overrides = {
+      dualAuthDelete,
+      rotation: rotation && { enabled: rotation.enabled, intervalMonth: rotation.interval_month },
     };
-    return { metadata: { collectionType: KEY_TYPE, collectionTotal: 1 }, resources: [resource] };
+    return this.#create(caller, asked, { ...newKeyFrom(asked.body), overrides });
   }
 
-  @Post('keys/:id/actions/wrap')
-  @HttpCode(200)
-  async wrap(
+  @Serve(op.GET_KEY)
+  async get(@AskedBy() caller: Caller, @AskedFor() { target }: Asked<typeof op.GET_KEY>) {
+    return keyCollection(await this.gate.ask(caller, new GetKey(caller, target)));
+  }
+
+  @Serve(op.GET_KEY_METADATA)
+  async metadata(@AskedBy() caller: Caller, @AskedFor() { target }: Asked<typeof op.GET_KEY_METADATA>) {
+    return keyCollection(await this.gate.ask(caller, new GetKeyMetadata(caller, target)));
+  }
+
+  @Serve(op.PATCH_KEY)
+  async move(@AskedBy() caller: Caller, @AskedFor() { target, body }: Asked<typeof op.PATCH_KEY>) {
+    return keyCollection(await this.gate.ask(caller, new MoveKey(caller, target, body.keyRingID)));
+  }
+
+  @Serve(op.DELETE_KEY)
+  async delete(
     @AskedBy() caller: Caller,
-    @Headers() headers: Record<string, string>,
-    @Param('id', { schema: Uuid }) id: string,
-    @Body({ schema: WrapBody.default({ aad: [] }) }) { plaintext, aad }: z.infer<typeof WrapBody>,
+    @AskedFor() { target, query, prefer }: Asked<typeof op.DELETE_KEY>,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const instance = instanceIn(headers);
-    const given = plaintext === undefined ? undefined : fromBase64(plaintext, 'plaintext');
-    const wrapped = await this.gate.ask(caller, new WrapKey(caller.name, instance, id, given, aad));
-    return {
-      ...(wrapped.plaintext !== null && { plaintext: wrapped.plaintext.toString('base64') }),
-      ciphertext: wrapped.ciphertext,
-      keyVersion: { id: wrapped.versionId },
-    };
+    return asPreferred(prefer, reply, await this.gate.ask(caller, new DeleteKey(caller, target, query)));
   }
 
-  @Post('keys/:id/actions/unwrap')
-  @HttpCode(200)
-  async unwrap(
+  @Serve(op.PURGE_KEY)
+  async purge(
     @AskedBy() caller: Caller,
-    @Headers() headers: Record<string, string>,
-    @Param('id', { schema: Uuid }) id: string,
-    @Body({ schema: UnwrapBody }) { ciphertext, aad }: z.infer<typeof UnwrapBody>,
+    @AskedFor() { target, prefer }: Asked<typeof op.PURGE_KEY>,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const opened = await this.gate.ask(caller, new UnwrapKey(caller.name, instanceIn(headers), id, ciphertext, aad));
-    return { plaintext: opened.plaintext.toString('base64'), keyVersion: { id: opened.versionId } };
+    return asPreferred(prefer, reply, await this.gate.ask(caller, new PurgeKey(caller, target)));
   }
 
-  /** Everything else of the API: IBM's 503 while no unit serves, and then a plain word. */
-  @All('*')
-  async other(
-    @AskedBy() caller: Caller,
-    @Headers() headers: Record<string, string>,
-    @Req() { method, url }: { method: string; url: string },
-  ): Promise<never> {
-    const units = await this.gate.ask(caller, new ListUnits(instanceIn(headers)));
-    const serves = units.some((unit) => unit.serving);
-    needs(serves, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
-    throw new KeysteadError('NOT_FOUND', `${method} ${url} is not served`);
+  @Serve(op.RESTORE_KEY)
+  async restore(@AskedBy() caller: Caller, @AskedFor() { target, body }: Asked<typeof op.RESTORE_KEY>) {
+    return keyCollection(await this.gate.ask(caller, new RestoreKey(caller, target, materialOf(body ?? {}))));
   }
+
+  @Serve(op.LIST_VERSIONS)
+  async versions(@AskedBy() caller: Caller, @AskedFor() { target, query }: Asked<typeof op.LIST_VERSIONS>) {
+    const { versions, total } = await this.gate.ask(caller, new ListVersions(caller, target, query));
+    const resources = versions.map(({ id, createdAt }) => ({ id, creationDate: dateText(createdAt) }));
+    return collectionOf(VERSION_TYPE, resources, { totalCount: query.totalCount ? total : null });
+  }
+
+  async #create(caller: Caller, { target, prefer }: Asked<Operation>, input: NewKey): Promise<object> {
+    const key = await this.gate.ask(caller, new CreateKey(caller, target, input));
+    return collectionOf(KEY_TYPE, [newKeyOf(key, prefer)]);
+  }
+}
+
+function newKeyFrom(resource: NewKeyResource): NewKey {
+  const { name, description, tags, aliases, extractable, expirationDate } = resource;
+  return { name, description, tags, aliases, extractable, expiresAt: expirationDate, ...materialOf(resource) };
+}
+
+/** The key for a client that prefers a representation, otherwise 204 and nothing. */
+function asPreferred(prefer: Asked<Operation>['prefer'], reply: FastifyReply, key: KeyView): object | undefined {
+  if (prefer === 'representation') return keyCollection(key);
+  reply.status(204);
+  return undefined;
 }

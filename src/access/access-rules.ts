@@ -1,0 +1,9 @@
+import type { KeyPlace } from './scope.js';
+
+/** What the gate must know of keys and instance policies. The keys folder binds it. */
+export abstract class AccessRules {
+  /** Where the key stands that the id or alias names; undefined when there is none. */
+  abstract placeOf(instanceId: string, key: string): Promise<KeyPlace | undefined>;
+  /** Whether the instance's policies let callers in from this network address. */
+  abstract admits(instanceId: string, address: string): Promise<boolean>;
+}

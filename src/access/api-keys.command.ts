@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
+import { KeysteadError } from '../shared/errors.js';
+import type { Permission, Role } from '../shared/permissions.js';
+import { ApiKey } from './api-key.entity.js';
+import { hashOfApiKey, makeApiKey } from './api-key-text.js';
+import { type ApiKeyView, apiKeyViewOf, assertGrants } from './api-key-view.js';
+import type { Caller } from './caller.js';
+import type { Grant } from './scope.js';
+
+export interface NewApiKey {
+  readonly name: string;
+  readonly roles?: readonly Role[] | undefined;
+  readonly scopes?: readonly Grant[] | undefined;
+  readonly expiresAt?: Date | undefined;
+}
+
+/** Makes an API key. Its text is in the answer and nowhere else. */
+export class CreateApiKey extends Command<ApiKeyView & { readonly apiKey: string }> {
+  static readonly permission: Permission = 'api-key.manage';
+  static readonly act = 'api-key.create';
+  constructor(
+    readonly by: Caller,
+    readonly input: NewApiKey,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateApiKey)
+export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async execute({ by, input }: CreateApiKey): Promise<ApiKeyView & { readonly apiKey: string }> {
+    const now = new Date();
+    assertGrants(input, now);
+    const apiKey = makeApiKey();
+    const row: ApiKey = {
+      id: randomUUID(),
+      name: input.name,
+      hash: hashOfApiKey(apiKey),
+      roles: [...(input.roles ?? [])],
+      scopes: [...(input.scopes ?? [])],
+      createdAt: now,
+      expiresAt: input.expiresAt ?? null,
+      revokedAt: null,
+    };
+    await this.db.transaction(async (tx) => {
+      await tx.insert(ApiKey, row);
+      await this.audit.append(tx, {
+        act: CreateApiKey.act,
+        outcome: 'success',
+        by: by.name,
+        target: row.id,
+        detail: { name: row.name, roles: row.roles, scopes: row.scopes, expiresAt: row.expiresAt },
+      });
+    });
+    return { ...apiKeyViewOf(row), apiKey };
+  }
+}
+
+/** Ends an API key: no request with it, or with a token made from it, is served from then on. NOT_FOUND. */
+export class RevokeApiKey extends Command<ApiKeyView> {
+  static readonly permission: Permission = 'api-key.manage';
+  static readonly act = 'api-key.revoke';
+  constructor(
+    readonly by: Caller,
+    readonly id: string,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(RevokeApiKey)
+export class RevokeApiKeyHandler implements ICommandHandler<RevokeApiKey> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+  ) {}
+
+  execute({ by, id }: RevokeApiKey): Promise<ApiKeyView> {
+    return this.db.transaction(async (tx) => {
+      const key = await tx.findOne(ApiKey, { where: { id }, lock: { mode: 'pessimistic_write' } });
+      if (key === null)
+        throw new KeysteadError('NOT_FOUND', `there is no API key ${id}; 'kp api-key list' shows those there are`);
+      if (key.revokedAt !== null) return apiKeyViewOf(key);
+      key.revokedAt = new Date();
+      await tx.update(ApiKey, { id }, { revokedAt: key.revokedAt });
+      await this.audit.append(tx, {
+        act: RevokeApiKey.act,
+        outcome: 'success',
+        by: by.name,
+        target: id,
+        detail: { name: key.name },
+      });
+      return apiKeyViewOf(key);
+    });
+  }
+}

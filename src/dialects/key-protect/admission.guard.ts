@@ -1,0 +1,74 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { Gate } from '../../access/gate.js';
+import { Fleet } from '../../crypto-units/fleet.js';
+import { NO_HEALTHY_UPSTREAM, UnitPicker } from '../../crypto-units/unit-picker.js';
+import { callerOf } from '../../http/asked-by.js';
+import { instanceIn } from '../../http/instance-header.js';
+import type { KeyTarget } from '../../keys/key-target.js';
+import { needs } from '../../shared/errors.js';
+import { readBody } from './body.js';
+import { type Asked, type Operation, type OperationRequest, operationOf } from './operation.js';
+import { readQuery } from './query.js';
+import { InstanceHeaderError } from './refusals.js';
+
+const Uuid = z.uuid();
+const PREFER = /(?:^|[,;\s])return=(representation|minimal)\b/i;
+
+/**
+ * What holds for every operation, in the order clients see: the caller is known (the guard before this one), a unit of
+ * the instance serves, the caller may do this here, and only then is the request read and checked.
+ */
+@Injectable()
+export class Admission implements CanActivate {
+  constructor(
+    private readonly gate: Gate,
+    private readonly fleet: Fleet,
+    private readonly units: UnitPicker,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<OperationRequest>();
+    const caller = callerOf(context);
+    const operation = operationOf(request);
+    const target = this.#target(request);
+    const sound = !Object.values(request.params as Record<string, string>).some((value) => value.includes('\0'));
+    const scope = { ...target, key: (sound && target.key) || undefined }; // a NUL cannot even be audited
+    await this.gate.authorise(caller, operation.request, scope);
+    try {
+      // the framework routes a HEAD as its GET, which would use up a retrieval of the import token
+      needs(request.method === operation.method, 'NOT_FOUND', `there is no ${request.method} ${operation.path}`);
+      needs(sound, 'NOT_FOUND', 'the path holds a NUL character, and nothing is called so');
+      request.asked = read(operation, request, target);
+    } catch (cause) {
+      await this.gate.failed(caller, operation.request, scope, cause);
+      throw cause;
+    }
+    return true;
+  }
+
+  #target({ headers, params }: OperationRequest): KeyTarget {
+    const given = instanceIn(headers as Record<string, string | undefined>);
+    const known = this.fleet.instances().some(({ id }) => id === given);
+    const asked = known ? [given as string] : this.fleet.instances().map(({ id }) => id);
+    const serves = asked.some((id) => this.units.serving(id).length > 0);
+    needs(serves, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    if (!Uuid.safeParse(given).success) throw new InstanceHeaderError();
+    needs(known, 'INSTANCE_NOT_FOUND', `there is no instance ${given}`);
+    const ring = headers['x-kms-key-ring'];
+    const { id: key = '' } = params as { id?: string };
+    return { instanceId: given as string, key, ...(typeof ring === 'string' && ring !== '' && { keyRingId: ring }) };
+  }
+}
+
+function read(operation: Operation, request: OperationRequest, target: KeyTarget): Asked<Operation> {
+  const params = request.params as Record<string, string>;
+  const prefer = PREFER.exec(String(request.headers['prefer'] ?? ''))?.[1]?.toLowerCase();
+  return {
+    target,
+    params,
+    query: readQuery(operation.query, request.query as Record<string, string | string[]>),
+    body: readBody(operation.body, request.body as Buffer | undefined),
+    prefer: prefer as Asked<Operation>['prefer'],
+  };
+}

@@ -1,0 +1,82 @@
+import type { KeyView } from '../../keys/key-view.js';
+import type { Asked, Operation } from './operation.js';
+import { collectionOf, dateText, KEY_TYPE, present } from './wire.js';
+
+/** Region and account of every CRN: the names IBM gives its own mean nothing here, but the form is fixed. */
+const CRN = 'crn:v1:bluemix:public:kms:local:a/keystead';
+const maybe = (date: Date | null): string | null => date && dateText(date);
+
+export function crnOf(instanceId: string, kind: 'key' | 'policy', id: string): string {
+  return `${CRN}:${instanceId}:${kind}:${id}`;
+}
+
+/** The reduced record that answers a creation; its payload only when the client asked for a representation. */
+export function newKeyOf(key: KeyView, prefer: Asked<Operation>['prefer']): object {
+  const crn = crnOf(key.instanceId, 'key', key.id);
+  if (prefer === 'minimal') return { type: KEY_TYPE, id: key.id, name: key.name, crn };
+  return present({
+    type: KEY_TYPE,
+    id: key.id,
+    name: key.name,
+    description: key.description,
+    tags: listed(key.tags),
+    aliases: listed(key.aliases),
+    state: key.state,
+    extractable: key.extractable,
+    imported: key.imported,
+    crn,
+    keyRingID: key.keyRingId,
+    creationDate: dateText(key.createdAt),
+    expirationDate: maybe(key.expiresAt),
+    deleted: key.deleted,
+    payload: prefer === 'representation' ? payloadOf(key) : null,
+  });
+}
+
+/** A key as IBM shows it; the payload where the query brought one. */
+export function keyOf(key: KeyView): object {
+  const { deletion, version, dualAuthDelete, rotation } = key;
+  return present({
+    ...newKeyOf(key, undefined),
+    createdBy: key.createdBy,
+    lastUpdateDate: dateText(key.updatedAt),
+    lastRotateDate: maybe(key.rotatedAt),
+    ...algorithmOf(key),
+    keyVersion: version && { id: version.id, creationDate: dateText(version.createdAt) },
+    nonactiveStateReason: key.nonactiveStateReason,
+    dualAuthDelete:
+      dualAuthDelete &&
+      present({
+        enabled: dualAuthDelete.enabled,
+        keySetForDeletion: dualAuthDelete.enabled ? dualAuthDelete.keySetForDeletion : null,
+        authExpiration: maybe(dualAuthDelete.authExpiresAt),
+      }),
+    rotation: rotation && { enabled: rotation.enabled, interval_month: rotation.intervalMonth },
+    deletionDate: deletion && dateText(deletion.deletedAt),
+    deletedBy: deletion?.deletedBy,
+    restoreAllowed: deletion?.restoreAllowed,
+    restoreExpirationDate: deletion && dateText(deletion.restoreExpiresAt),
+    purgeAllowed: deletion?.purgeAllowed,
+    purgeAllowedFrom: deletion && dateText(deletion.purgeAllowedFrom),
+    purgeScheduledOn: deletion && dateText(deletion.purgeScheduledOn),
+    payload: payloadOf(key),
+  });
+}
+
+export function keyCollection(...keys: readonly KeyView[]): object {
+  return collectionOf(KEY_TYPE, keys.map(keyOf));
+}
+
+/** Deprecated members that clients still decode; standard keys have no algorithm. */
+function algorithmOf({ bits, extractable }: KeyView) {
+  const mode = extractable ? 'Deprecated' : 'CBC_PAD';
+  return {
+    algorithmType: extractable ? 'Deprecated' : 'AES',
+    algorithmMetadata: { bitLength: String(bits), mode },
+    algorithmBitSize: bits,
+    algorithmMode: mode,
+  };
+}
+
+const payloadOf = ({ payload }: KeyView): string | undefined => payload?.toString('base64');
+const listed = (texts: readonly string[]): readonly string[] | null => (texts.length === 0 ? null : texts);

@@ -1,0 +1,78 @@
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { InstancePolicy } from './instance-policy.entity.js';
+import { assertCreate, assertToken, type Enabled, policiesForNewKey } from './instance-policy-rules.js';
+
+/** Callers' addresses are asked about with every request; a change of policy may take this long. */
+const ADMISSION_CACHE_MS = 500;
+const PRIVATE = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
+];
+
+/** The enabled policies of an instance, asked what they allow. */
+export interface PolicyEngine {
+  assertCreate(input: Parameters<typeof assertCreate>[1]): void;
+  assertToken(input: Parameters<typeof assertToken>[1]): void;
+  forNewKey(input: Parameters<typeof policiesForNewKey>[1]): ReturnType<typeof policiesForNewKey>;
+}
+
+/** Reads the instance policies from the database each time; only admissions of addresses are remembered for a moment. */
+@Injectable()
+export class InstancePolicies {
+  readonly #admission = new Map<string, { readonly until: number; readonly lists: readonly BlockList[] }>();
+
+  constructor(private readonly db: DataSource) {}
+
+  async of(instanceId: string): Promise<PolicyEngine> {
+    const enabled = await this.#enabled(instanceId);
+    return {
+      assertCreate: (input) => assertCreate(enabled, input),
+      assertToken: (input) => assertToken(enabled, input),
+      forNewKey: (input) => policiesForNewKey(enabled, input),
+    };
+  }
+
+  /** Whether allowedIP and allowedNetwork let a caller in from this address. */
+  async admits(instanceId: string, address: string): Promise<boolean> {
+    const lists = await this.#lists(instanceId);
+    if (lists.length === 0) return true;
+    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+    if (isIP(plain) === 0) return false;
+    return lists.every((list) => list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4'));
+  }
+
+  async #lists(instanceId: string): Promise<readonly BlockList[]> {
+    const known = this.#admission.get(instanceId);
+    if (known !== undefined && known.until > Date.now()) return known.lists;
+    const { allowedIP, allowedNetwork } = await this.#enabled(instanceId);
+    const lists = [
+      ...(allowedIP?.allowedIp ? [subnets(allowedIP.allowedIp)] : []),
+      ...(allowedNetwork?.allowedNetwork === 'private-only' ? [subnets(PRIVATE)] : []),
+    ];
+    this.#admission.set(instanceId, { until: Date.now() + ADMISSION_CACHE_MS, lists });
+    return lists;
+  }
+
+  async #enabled(instanceId: string): Promise<Enabled> {
+    const rows = await this.db.manager.findBy(InstancePolicy, { instanceId, enabled: true });
+    return Object.fromEntries(rows.map(({ type, attributes }) => [type, attributes]));
+  }
+}
+
+function subnets(list: readonly string[]): BlockList {
+  const all = new BlockList();
+  for (const text of list) {
+    const [address = '', bits] = text.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    all.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family);
+  }
+  return all;
+}

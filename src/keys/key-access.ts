@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { AccessRules } from '../access/access-rules.js';
+import type { KeyPlace } from '../access/scope.js';
+import { InstancePolicies } from './instance-policies.js';
+import { Key } from './key.entity.js';
+import { KeyStore } from './key-store.js';
+
+/** What the gate asks about keys and instances. */
+@Injectable()
+export class KeyAccess extends AccessRules {
+  constructor(
+    private readonly db: DataSource,
+    private readonly store: KeyStore,
+    private readonly policies: InstancePolicies,
+  ) {
+    super();
+  }
+
+  async placeOf(instanceId: string, name: string): Promise<KeyPlace | undefined> {
+    const id = await this.store.idOf(instanceId, name);
+    if (id === undefined) return undefined;
+    const key = await this.db.manager.findOne(Key, {
+      select: { id: true, keyRingId: true },
+      where: { id, instanceId },
+    });
+    return key === null ? undefined : { keyId: key.id, keyRingId: key.keyRingId };
+  }
+
+  admits(instanceId: string, address: string): Promise<boolean> {
+    return this.policies.admits(instanceId, address);
+  }
+}

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { Caller } from '../access/caller.js';
+import { AuditLog } from '../audit/audit-log.js';
+import type { Key } from './key.entity.js';
+import { KeyStore } from './key-store.js';
+import type { KeyTarget } from './key-target.js';
+
+/** An act on one key, as its audit line names it. */
+export interface KeyAct {
+  readonly by: Caller;
+  readonly act: string;
+}
+
+/** What an act did: the key as it is now, and what the audit line tells besides. */
+export interface Done {
+  readonly key: Key;
+  readonly detail?: object | undefined;
+  readonly unitId?: string | undefined;
+}
+
+/** Acts that change a key: one transaction that locks its row, checks, changes, and writes the audit line last. */
+@Injectable()
+export class KeyActs {
+  constructor(
+    private readonly db: DataSource,
+    private readonly store: KeyStore,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** The key after the act. Throws what the work throws; then nothing was changed. */
+  run(
+    { by, act }: KeyAct,
+    target: KeyTarget,
+    work: (tx: EntityManager, key: Key, now: Date) => Promise<Done>,
+  ): Promise<Key> {
+    return this.db.transaction(async (tx) => {
+      const found = await this.store.lock(tx, target);
+      const { key, detail, unitId } = await work(tx, found, new Date());
+      await this.audit.append(tx, {
+        act,
+        outcome: 'success',
+        by: by.name,
+        instanceId: key.instanceId,
+        unitId,
+        target: key.id,
+        detail: { keyRingId: key.keyRingId, ...detail },
+      });
+      return key;
+    });
+  }
+}

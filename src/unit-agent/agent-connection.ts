@@ -1,0 +1,125 @@
+import { connect, type Socket } from 'node:net';
+import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
+import { FrameReader, FrameWriter } from './frames.js';
+import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
+
+export interface ConnectionOptions {
+  /** How long one request may take before the agent counts as hung. */
+  readonly deadlineMs: number;
+  /** Called once, when a deadline has passed: time to kill the agent. */
+  readonly onHang?: () => void;
+}
+
+interface Waiting {
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (cause: unknown) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** One connection to an agent: many requests at a time, each with a deadline. */
+export class AgentConnection {
+  /** Fulfilled, never rejected, when the connection is gone. */
+  readonly closed: Promise<void>;
+  readonly #reader = new FrameReader();
+  readonly #writer: FrameWriter;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #gone: KeysteadError | null = null;
+
+  private constructor(
+    private readonly socket: Socket,
+    private readonly options: ConnectionOptions,
+  ) {
+    this.#writer = new FrameWriter(socket);
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    socket.on('data', (piece: Buffer) => this.#receive(piece));
+    socket.on('error', (cause) => this.#end(`the connection to the agent failed: ${messageOf(cause)}`));
+    socket.on('close', () => this.#end('the agent closed the connection'));
+  }
+
+  /** Throws UNIT_UNREACHABLE when no agent listens there, or not within the deadline. */
+  static connect(socketPath: string, options: ConnectionOptions): Promise<AgentConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(socketPath);
+      const refuse = (why: string) => {
+        socket.destroy();
+        reject(new KeysteadError('UNIT_UNREACHABLE', `no agent answers at ${socketPath}: ${why}`));
+      };
+      const timer = setTimeout(() => refuse('the deadline has passed'), options.deadlineMs);
+      const failed = (cause: Error) => {
+        clearTimeout(timer);
+        refuse(cause.message);
+      };
+      socket.once('error', failed);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', failed);
+        resolve(new AgentConnection(socket, options));
+      });
+    });
+  }
+
+  /**
+   * The body of the answer. Throws what the agent refused with, or UNIT_UNREACHABLE when the connection is gone or
+   * the deadline has passed; then the connection is of no use any more, and whether the agent acted is not known.
+   */
+  request(op: Opcode, body: Buffer, deadlineMs = this.options.deadlineMs): Promise<Buffer> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    const id = this.#nextId;
+    this.#nextId = id === 0xffffffff ? 1 : id + 1;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#hang(op, deadlineMs), deadlineMs);
+      try {
+        this.#writer.write({ id, code: OPCODES[op], body });
+        this.#waiting.set(id, { resolve, reject, timer });
+      } catch (cause) {
+        clearTimeout(timer);
+        reject(cause);
+      }
+    });
+  }
+
+  close(): void {
+    this.#writer.flush();
+    this.socket.end();
+    this.#end('the connection was closed');
+  }
+
+  #receive(piece: Buffer): void {
+    try {
+      for (const frame of this.#reader.push(piece)) {
+        const asked = this.#waiting.get(frame.id);
+        if (!asked) continue;
+        this.#waiting.delete(frame.id);
+        clearTimeout(asked.timer);
+        if (frame.code === ANSWER_OK) asked.resolve(frame.body);
+        else asked.reject(refusalOf(frame.body));
+      }
+    } catch (cause) {
+      this.socket.destroy();
+      this.#end(`the agent sent nonsense: ${messageOf(cause)}`);
+    }
+  }
+
+  #hang(op: Opcode, deadlineMs: number): void {
+    if (this.#gone) return;
+    this.socket.destroy();
+    this.#end(`the agent did not answer ${op} within ${deadlineMs} ms`);
+    this.options.onHang?.();
+  }
+
+  #end(why: string): void {
+    if (this.#gone) return;
+    this.#gone = new KeysteadError('UNIT_UNREACHABLE', why);
+    for (const asked of this.#waiting.values()) {
+      clearTimeout(asked.timer);
+      asked.reject(this.#gone);
+    }
+    this.#waiting.clear();
+  }
+}
+
+function refusalOf(body: Buffer): KeysteadError {
+  const { code, message } = JSON.parse(body.toString('utf8')) as Refusal;
+  return new KeysteadError(isErrorCode(code) ? code : 'INTERNAL', String(message));
+}

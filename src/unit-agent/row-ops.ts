@@ -1,0 +1,78 @@
+import { lengthPrefixed } from '../shared/bytes.js';
+import { KeysteadError, needs } from '../shared/errors.js';
+import { ROW_FIELDS, readFields, readGroups, rowOf } from './fields.js';
+import { assertChangeable, isGenuine, rowBytes } from './key-row.js';
+import type { KeyRowFields } from './protocol.js';
+import type { Serving } from './serving.js';
+
+/** One frame holds the agent's only thread for this many HMACs at most: about 5 ms. */
+const MOST_ROWS = 500;
+const BLOB_AND_MAC = 2;
+
+/** A new key is active and of the unit's instance: KEY_STATE, KEY_ROW_INVALID. */
+export function assertNew(row: KeyRowFields, { instance }: Serving): void {
+  needs(row.instance === instance, 'KEY_ROW_INVALID', `this unit is of instance ${instance}`);
+  needs(row.state === 'active', 'KEY_STATE', `a new key is active, not ${row.state}`);
+}
+
+/** The row MAC, computed now in the token: 32 bytes. */
+export function macOf({ token, macId }: Serving, row: KeyRowFields, blob: Buffer): Buffer {
+  return token.hmac(macId, rowBytes(row, blob));
+}
+
+/** Wraps the client's key material and wipes it in the frame it came in. */
+export function importRootKey(serving: Serving, body: Buffer): Buffer {
+  const fields = readFields(body, ROW_FIELDS + 1);
+  const material = fields[ROW_FIELDS] as Buffer;
+  try {
+    const row = rowOf(fields);
+    assertNew(row, serving);
+    assertMaterial(row, material);
+    const blob = serving.token.importRootKey(serving.wrapId, material);
+    return lengthPrefixed([blob, macOf(serving, row, blob)]);
+  } finally {
+    material.fill(0);
+  }
+}
+
+const ALGORITHMS = { 16: 'AES-128', 24: 'AES-192', 32: 'AES-256' } as const;
+
+/** The algorithm of an AES key of this many bytes; undefined when there is none. */
+export function aesOf(bytes: number): string | undefined {
+  return Object.hasOwn(ALGORITHMS, bytes) ? ALGORITHMS[bytes as keyof typeof ALGORITHMS] : undefined;
+}
+
+function assertMaterial(row: KeyRowFields, material: Buffer): void {
+  const algorithm = aesOf(material.length);
+  if (!algorithm)
+    throw new KeysteadError('FIELD_INVALID', `key material has 16, 24 or 32 bytes, not ${material.length}`);
+  needs(
+    material.some((byte) => byte !== material[0]),
+    'FIELD_INVALID',
+    'this key material is one byte over and over; take random bytes',
+  );
+  needs(algorithm === row.algorithm, 'BAD_REQUEST', `${material.length} bytes are ${algorithm}, not ${row.algorithm}`);
+}
+
+/** The MACs of the rows with their next state and policy; all of them, or the error of the first that cannot. */
+export function changeRows(serving: Serving, body: Buffer): Buffer {
+  const next = readGroups(body, ROW_FIELDS + BLOB_AND_MAC + 2, MOST_ROWS).map((fields) => {
+    const [blob, given, state, policy] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
+    const row = rowOf(fields);
+    const mac = { given, computed: macOf(serving, row, blob) };
+    const changed = { ...row, state: state.toString('utf8'), policy: policy.toString('utf8') };
+    assertChangeable(row, changed.state, mac, serving.instance);
+    return { row: changed, blob };
+  });
+  return lengthPrefixed(next.map(({ row, blob }) => macOf(serving, row, blob)));
+}
+
+/** One byte per row: 1 when it is as Keystead wrote it, 0 when it was changed. */
+export function checkRows(serving: Serving, body: Buffer): Buffer {
+  const rows = readGroups(body, ROW_FIELDS + BLOB_AND_MAC, MOST_ROWS).map((fields) => {
+    const [blob, given] = fields.slice(ROW_FIELDS) as [Buffer, Buffer];
+    const row = rowOf(fields);
+    return isGenuine(row, { given, computed: macOf(serving, row, blob) }, serving.instance) ? 1 : 0;
+  });
+  return Buffer.from(rows);
+}
