@@ -19,7 +19,7 @@ const WRITING = ROWS.filter(([route]) => !/^(GET|ALL) /.test(route));
 function spoiled(legal: object): [string, string | Buffer][] {
   const text = JSON.stringify(legal);
   const inside = text.slice(1);
-  const values = [null, 0, -1, 1e300, 'not this!', '', '\u0000', '*'.repeat(70_000), [], [[]], {}, { $gt: '' }];
+  const values = [null, 0, -1, 1e300, '\u0007not this!', '', '\u0000', '*'.repeat(70_000), [], [[]], {}, { $gt: '' }];
   const wrongTypes = Object.keys(legal).flatMap((name) =>
     values.map((value): [string, string] => [
       `${name} = ${JSON.stringify(value).slice(0, 20)}`,

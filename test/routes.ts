@@ -21,6 +21,8 @@ export interface Names {
 export interface Route {
   /** Null: anybody, without a key. */
   readonly permission: Permission | null;
+  /** How the audit log calls it, when not by its permission. */
+  readonly act?: string;
   readonly path: (names: Names) => string;
   readonly body?: (names: Names) => object;
   readonly headers?: (names: Names) => Record<string, string>;
@@ -130,13 +132,20 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'GET /api/v1/audit': { permission: 'audit.read', path: () => '/api/v1/audit?limit=1', status: 200 },
   'POST /api/v1/api-keys': {
     permission: 'api-key.manage',
+    act: 'api-key.create',
     path: () => '/api/v1/api-keys',
     body: () => ({ name: 'from the matrix', roles: ['Reader'] }),
     status: 201,
   },
-  'GET /api/v1/api-keys': { permission: 'api-key.manage', path: () => '/api/v1/api-keys', status: 200 },
+  'GET /api/v1/api-keys': {
+    permission: 'api-key.manage',
+    act: 'api-key.list',
+    path: () => '/api/v1/api-keys',
+    status: 200,
+  },
   'DELETE /api/v1/api-keys/:id': {
     permission: 'api-key.manage',
+    act: 'api-key.revoke',
     path: () => `/api/v1/api-keys/${randomUUID()}`,
     status: 404,
     code: 'NOT_FOUND',

@@ -6,6 +6,8 @@ import { assertCreate, assertToken, type Enabled, policiesForNewKey } from './in
 
 /** Callers' addresses are asked about with every request; a change of policy may take this long. */
 const ADMISSION_CACHE_MS = 500;
+const MOST_CACHED = 1_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PRIVATE = [
   '10.0.0.0/8',
   '172.16.0.0/12',
@@ -42,6 +44,7 @@ export class InstancePolicies {
 
   /** Whether allowedIP and allowedNetwork let a caller in from this address. */
   async admits(instanceId: string, address: string): Promise<boolean> {
+    if (!UUID.test(instanceId)) return true; // no instance is so called, and the handler will say that
     const lists = await this.#lists(instanceId);
     if (lists.length === 0) return true;
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
@@ -57,6 +60,7 @@ export class InstancePolicies {
       ...(allowedIP?.allowedIp ? [subnets(allowedIP.allowedIp)] : []),
       ...(allowedNetwork?.allowedNetwork === 'private-only' ? [subnets(PRIVATE)] : []),
     ];
+    if (this.#admission.size >= MOST_CACHED) this.#admission.clear(); // callers may name what is no instance
     this.#admission.set(instanceId, { until: Date.now() + ADMISSION_CACHE_MS, lists });
     return lists;
   }
