@@ -21,6 +21,9 @@ export const SOFTHSM_PATHS = [
 const SOFTHSM_PACKAGES = { 'apt-get': ['softhsm2'], dnf: ['softhsm'], brew: ['softhsm'] };
 const COMPILER_PACKAGES = { 'apt-get': ['g++', 'make', 'python3'], dnf: ['gcc-c++', 'make', 'python3'] };
 
+/** Each is in a package of its own name. */
+const TEST_PROGRAMS = ['curl', 'jq', 'openssl'];
+
 /** Throws unless this Node is in the range of package.json's engines. */
 export function needNode(root, version = process.versions.node) {
   const range = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node;
@@ -72,6 +75,13 @@ export function needCompiler() {
   const what = missing.map(([name]) => name).join(', ');
   if (process.platform === 'darwin') throw new SetupError(`pkcs11js needs ${what}; run: xcode-select --install`);
   install(what, COMPILER_PACKAGES);
+}
+
+/** Makes sure that the programs are there which the procedures that tests execute as written call. */
+export function needTestPrograms() {
+  const missing = TEST_PROGRAMS.filter((program) => !which(program));
+  if (missing.length === 0) return;
+  install(missing.join(', '), { 'apt-get': missing, dnf: missing, brew: missing });
 }
 
 /**

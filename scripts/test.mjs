@@ -6,12 +6,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, setUp } from './setup.mjs';
+import { needTestPrograms } from './system.mjs';
 import { foreground, runScript } from './terminal.mjs';
 
 await runScript(async () => {
   const asked = process.argv.slice(2);
   const long = asked.some((argument) => argument === '--long' || argument.includes('.long.spec'));
   setUp();
+  needTestPrograms();
 
   const place = mkdtempSync(join(tmpdir(), 'keystead-test-'));
   const results = join(place, 'results.json');

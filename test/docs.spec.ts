@@ -75,6 +75,10 @@ describe('set-up', () => {
   });
 });
 
+/** The commands of a page that are to work as written, one after the other. */
+const commandsOf = (page: string): string =>
+  [...read(page).matchAll(/^```sh ceremony\n(.*?)^```/gms)].map(([, commands = '']) => commands).join('');
+
 describe('the ceremony of README.md', () => {
   const directory = mkdtempSync(join(tmpdir(), 'keystead-ceremony-'));
   // biome-ignore lint/suspicious/noExplicitAny: a class of scripts/server.mjs, which has no types
@@ -94,9 +98,9 @@ describe('the ceremony of README.md', () => {
   });
 
   it(
-    'works as written and ends with every crypto unit kms-initialized',
+    'works as written and ends with every crypto unit kms-initialized; then docs/key-protect.md does',
     async () => {
-      const ceremony = /^```sh ceremony\n(.*?)^```/ms.exec(read('README.md'))?.[1] ?? '';
+      const ceremony = commandsOf('README.md');
       expect(ceremony.trim().split('\n').length).toBeGreaterThan(10);
 
       const work = join(directory, 'work');
@@ -117,6 +121,11 @@ describe('the ceremony of README.md', () => {
       const { stdout } = await sh('kp crypto-units -o json');
       const units = JSON.parse(stdout) as { state: string }[];
       expect(units.map(({ state }) => state)).toEqual(['kms-initialized', 'kms-initialized', 'kms-initialized']);
+
+      const { stdout: said } = await sh(commandsOf('docs/key-protect.md'));
+      expect(said).toMatch(/^Ciphertext +\S+$/m);
+      const keys = JSON.parse((await sh('kp keys -o json')).stdout) as { name: string; imported?: boolean }[];
+      expect(keys.filter(({ imported }) => imported).map(({ name }) => name)).toEqual(['my-root-key']);
     },
     2 * CEREMONY_PATIENCE_MS,
   );

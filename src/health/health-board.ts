@@ -37,6 +37,7 @@ export class HealthBoard implements OnApplicationBootstrap {
       units: units.length,
       serving: units.filter((unit) => unit.serving).length,
       quarantined: units.filter(isQuarantined).length,
+      oaepFallback: units.filter((unit) => unit.capabilities?.oaepFallback).length,
     };
   }
 

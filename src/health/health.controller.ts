@@ -61,7 +61,7 @@ export class HealthController {
   @Get('health')
   health(@Res({ passthrough: true }) reply: Reply, @Query({ schema: Codes }) codes: z.infer<typeof Codes>) {
     const state = this.board.state();
-    const { units, serving, quarantined, databaseWritable } = this.board.facts();
+    const { units, serving, quarantined, oaepFallback, databaseWritable } = this.board.facts();
     const changed = this.integrity.report().invalid.length;
     const status = VERDICT[state];
     const answers = { pass: 200, warn: codes.warncode ?? 200, fail: codes.failcode ?? 503 };
@@ -77,6 +77,7 @@ export class HealthController {
       checks: {
         'crypto-units:serving': [{ observedValue: serving, observedUnit: `of ${units}`, status }],
         'crypto-units:quarantined': [{ observedValue: quarantined, status: quarantined > 0 ? 'warn' : 'pass' }],
+        'crypto-units:oaepFallback': [{ observedValue: oaepFallback, observedUnit: `of ${units}`, status: 'pass' }],
         'keys:integrity': [
           { observedValue: changed, observedUnit: 'changed keys', status: changed > 0 ? 'warn' : 'pass' },
         ],

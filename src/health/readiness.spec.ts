@@ -7,6 +7,7 @@ const fine: HealthFacts = {
   units: 3,
   serving: 3,
   quarantined: 0,
+  oaepFallback: 0,
 };
 
 it.each([

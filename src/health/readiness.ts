@@ -7,6 +7,8 @@ export interface HealthFacts {
   readonly units: number;
   readonly serving: number;
   readonly quarantined: number;
+  /** Units whose token has no OAEP with SHA-256 of its own, so that the agent decodes what clients import. */
+  readonly oaepFallback: number;
 }
 
 export const HEALTH_STATES = [
