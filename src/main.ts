@@ -1,17 +1,20 @@
 import { loadConfig, unknownVariables } from './config/config.js';
 import { makeLog } from './config/log.js';
+import { LogOutput } from './config/log-output.js';
 import { Server } from './server.js';
 import { EXIT_CODE, KeysteadError, messageOf } from './shared/errors.js';
 
 /** Whatever hangs, the process ends this long after it was told to. */
 const STOP_DEADLINE_MS = 9_500;
+const STDOUT = 1;
 
 /** `keystead serve`: serves until SIGTERM or SIGINT. The process ends with 0, or with the exit code of what went wrong. */
 export async function serve(): Promise<void> {
   process.umask(0o077);
   try {
     const config = loadConfig();
-    const log = makeLog(config);
+    const output = new LogOutput(STDOUT);
+    const log = makeLog(config, output);
     for (const name of unknownVariables()) log.warn({ event: 'config-unknown', name });
     process.on('uncaughtException', (cause) => {
       log.fatal({ event: 'crash', message: cause.message, stack: cause.stack });
@@ -28,6 +31,7 @@ export async function serve(): Promise<void> {
       }, STOP_DEADLINE_MS).unref();
       await (await started).stop();
       log.info({ event: 'stopped' });
+      await output.settled();
       process.exit(0);
     };
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));

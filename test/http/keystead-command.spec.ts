@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -72,4 +72,28 @@ it('a port that is taken ends it with 2, and what had started is stopped', async
   const line = stdout.split('\n').find((one) => one.includes('"event":"database-started"'));
   const { pid } = JSON.parse(line ?? '{}');
   await until(() => !isAlive(pid), 5_000);
+});
+
+it('a server whose log nobody reads any more serves on, and ends when it is told to', async () => {
+  const child = spawn(process.execPath, [join(ROOT, 'bin', 'keystead'), 'serve'], {
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: {
+      PATH: process.env['PATH'],
+      KEYSTEAD_PORT: '0',
+      KEYSTEAD_DATA_DIR: join(dir, 'data'),
+      KEYSTEAD_RUNTIME_DIR: join(dir, 'run'),
+    },
+  });
+  let log = '';
+  child.stdout.on('data', (piece) => {
+    log += piece;
+  });
+  await until(() => log.includes('"event":"listening"'), SPAWNED_MS);
+  const url = /"address":"([^"]+)"/.exec(log)?.[1];
+  child.stdout.destroy();
+  expect((await fetch(`${url}/livez`)).status).toBe(200);
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
 });
