@@ -275,6 +275,7 @@ export class World {
       KEYSTEAD_DATA_DIR: this.dataDir,
       KEYSTEAD_RUNTIME_DIR: join(this.dir, 'run'),
       KEYSTEAD_PROBE_INTERVAL_MS: '500',
+      KEYSTEAD_IMPORT_PAIR_POOL: '0', // pairs that nobody asks for would cost every world seconds
       ...(this.#database !== undefined && { KEYSTEAD_DATABASE_URL: this.#database }),
       ...(process.env['KEYSTEAD_SOFTHSM_MODULE'] && {
         KEYSTEAD_SOFTHSM_MODULE: process.env['KEYSTEAD_SOFTHSM_MODULE'],

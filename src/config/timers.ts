@@ -32,7 +32,7 @@ export const TIMERS = {
 
 /** How much there may be of something. */
 export const LIMITS = {
-  KEYSTEAD_LIMIT_KEYS: count(500, 'Keys an instance may have, deleted ones not counted; 0: any number'),
+  KEYSTEAD_LIMIT_KEYS: count(500, 'Keys an instance may have, in any state until they are purged; 0: any number'),
   KEYSTEAD_LIMIT_KEY_RINGS: count(50, 'Key rings an instance may have besides default; 0: any number'),
   KEYSTEAD_LIMIT_ALIASES: count(1_000, 'Aliases an instance may have; 0: any number'),
   KEYSTEAD_LIMIT_FAILED_ATTEMPTS: count(
@@ -44,8 +44,8 @@ export const LIMITS = {
     .int()
     .min(0)
     .max(16)
-    .default(1)
-    .describe('RSA-4096 pairs kept ready for import tokens, for each instance'),
+    .default(5)
+    .describe('RSA-4096 pairs kept ready for import tokens, for each instance; 0 makes each when it is asked for'),
 } as const;
 
 /** In milliseconds. */

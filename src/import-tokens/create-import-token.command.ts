@@ -52,9 +52,26 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
     const seconds = within(input.expirationS, EXPIRATION_S, 'expiration');
     const retrievals = within(input.maxAllowedRetrievals, RETRIEVALS, 'maxAllowedRetrievals');
     const nonce = await this.tokens.nonce(instanceId);
-    const view = await this.db.transaction(async (tx) => {
+    let view: ImportTokenView | null;
+    do {
+      await this.pool.ready(instanceId); // outside of the transaction: it may take seconds
+      view = await this.#replace(by, instanceId, nonce, { seconds, retrievals });
+    } while (view === null);
+    this.pool.fillSoon();
+    return view;
+  }
+
+  /** The new token in the place of the one before; null when somebody else took the last pair. */
+  #replace(
+    by: Caller,
+    instanceId: string,
+    nonce: Buffer,
+    { seconds, retrievals }: { seconds: number; retrievals: number },
+  ): Promise<ImportTokenView | null> {
+    return this.db.transaction(async (tx) => {
       await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`keystead/import-token/${instanceId}`]);
       const pair = await this.pool.take(tx, instanceId);
+      if (pair === null) return null;
       const before = await tx.findOneBy(ImportToken, { instanceId });
       if (before !== null) {
         await tx.delete(ImportToken, { instanceId });
@@ -78,8 +95,6 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
       });
       return made;
     });
-    this.pool.fillSoon();
-    return view;
   }
 }
 

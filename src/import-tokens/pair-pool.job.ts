@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { DataSource, type EntityManager, IsNull } from 'typeorm';
@@ -13,14 +14,17 @@ import { PAIR_ALGORITHM, pairRow } from './pair-row.js';
 const EVERY_MS = 2_000;
 
 /**
- * Keeps RSA pairs ready for each instance that has a serving unit, since making one takes seconds. Several servers may
- * make one too many; that is harmless.
+ * Keeps RSA pairs ready for each instance that has a serving unit, since making one takes seconds. They are made one
+ * after another, with pauses, so that the units' threads stay free for clients; whoever finds none ready has one made at
+ * once. Several servers may make one too many; that is harmless.
  */
 @Injectable()
 export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
-  #stopping = false;
+  readonly #stop = new AbortController();
+  /** The pair that is being made for an instance, for all who wait for one. */
+  readonly #making = new Map<string, Promise<void>>();
 
   constructor(
     private readonly db: DataSource,
@@ -35,14 +39,14 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     clearInterval(this.#timer);
     await this.#round;
   }
 
   /** Begins a round now, unless one is under way. */
   fillSoon(): void {
-    if (this.#stopping) return;
+    if (this.#stop.signal.aborted) return;
     this.#round ??= this.#fill()
       .catch((cause) => this.log.warn({ event: 'import-pairs-not-made', cause: messageOf(cause) }))
       .finally(() => {
@@ -50,16 +54,21 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
       });
   }
 
-  /** A pair for a token, out of the pool while it has one, else made now; its row is locked and marked as taken. */
-  async take(tx: EntityManager, instanceId: string): Promise<ImportPair> {
+  /** Fulfils when the pool has a pair, which it waits for only when it has none. */
+  async ready(instanceId: string): Promise<void> {
+    const any = { instanceId, takenAt: IsNull() };
+    while (!(await this.db.manager.existsBy(ImportPair, any))) await this.#makeOne(instanceId);
+  }
+
+  /** A pair out of the pool for a token, its row locked and marked as taken; null when there is none. */
+  async take(tx: EntityManager, instanceId: string): Promise<ImportPair | null> {
     for (;;) {
-      const ready = await tx.findOne(ImportPair, {
+      const pair = await tx.findOne(ImportPair, {
         where: { instanceId, takenAt: IsNull() },
         order: { createdAt: 'ASC' },
         lock: { mode: 'pessimistic_write', onLocked: 'skip_locked' },
       });
-      const pair = ready ?? (await this.make(instanceId));
-      if (ready === null) await tx.insert(ImportPair, pair);
+      if (pair === null) return null;
       const { result } = await this.units.use(instanceId, (unit) =>
         unit.checkRows([{ row: pairRow(pair), blob: pair.blob, mac: pair.mac }]),
       );
@@ -71,21 +80,36 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  /** A new pair, not stored yet. */
-  async make(instanceId: string): Promise<ImportPair> {
-    const id = randomUUID();
-    const plan = { id, instanceId, algorithm: PAIR_ALGORITHM };
+  /** Puts one more pair into the pool, or waits for the one that is being made. */
+  #makeOne(instanceId: string): Promise<void> {
+    const under = this.#making.get(instanceId);
+    if (under !== undefined) return under;
+    const making = this.#make(instanceId).finally(() => this.#making.delete(instanceId));
+    this.#making.set(instanceId, making);
+    return making;
+  }
+
+  async #make(instanceId: string): Promise<void> {
+    const plan = { id: randomUUID(), instanceId, algorithm: PAIR_ALGORITHM };
     const { result } = await this.units.use(instanceId, (unit) => unit.generateImportPair(pairRow(plan)));
-    return { ...plan, blob: result.blob, mac: result.mac, createdAt: new Date(), takenAt: null };
+    const { blob, mac } = result;
+    await this.db.manager.insert(ImportPair, { ...plan, blob, mac, createdAt: new Date(), takenAt: null });
   }
 
   async #fill(): Promise<void> {
+    const { signal } = this.#stop;
     for (const { id } of this.fleet.instances()) {
-      if (this.units.serving(id).length === 0) continue;
-      const ready = await this.db.manager.countBy(ImportPair, { instanceId: id, takenAt: IsNull() });
-      for (let missing = this.config.limits.importPairPool - ready; missing > 0 && !this.#stopping; missing -= 1) {
-        await this.db.manager.insert(ImportPair, await this.make(id));
+      while (!signal.aborted && (await this.#isShort(id))) {
+        const began = performance.now();
+        await this.#makeOne(id);
+        await after(performance.now() - began, undefined, { signal }).catch(() => undefined); // as long as it took, or stopped
       }
     }
+  }
+
+  async #isShort(instanceId: string): Promise<boolean> {
+    if (this.units.serving(instanceId).length === 0) return false;
+    const ready = await this.db.manager.countBy(ImportPair, { instanceId, takenAt: IsNull() });
+    return ready < this.config.limits.importPairPool;
   }
 }

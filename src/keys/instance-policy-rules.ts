@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { KeysteadError } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import { fieldRefused } from './key-rules.js';
 import type { Material } from './material.js';
 import type { NewKeyPolicies } from './new-key.js';
@@ -63,7 +63,7 @@ const ACCESS_DEFAULTS = {
   enforceToken: false,
 };
 
-/** The attributes to store for an input: complete, or {} where the type keeps none. FIELD_INVALID. */
+/** The attributes to store for an input: complete, or {} where the type keeps none. FIELD_INVALID, FEATURE_RESTRICTED. */
 export function storedAttributes(input: InstancePolicyInput, before: object | undefined): object {
   switch (input.type) {
     case 'rotation': {
@@ -74,9 +74,11 @@ export function storedAttributes(input: InstancePolicyInput, before: object | un
     }
     case 'allowedNetwork': {
       const { allowedNetwork } = input.attributes ?? {};
-      if (input.enabled && allowedNetwork === undefined) {
-        throw fieldRefused('allowed_network', 'public-and-private or private-only');
-      }
+      needs(
+        !input.enabled,
+        'FEATURE_RESTRICTED',
+        'a dedicated instance has one network; restrict callers by allowedIP',
+      );
       return allowedNetwork === undefined ? (before ?? {}) : { allowedNetwork };
     }
     case 'allowedIP': {

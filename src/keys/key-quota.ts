@@ -18,8 +18,9 @@ export class KeyQuota {
   async assertRoom(tx: EntityManager, instanceId: string, aliases: number): Promise<void> {
     const { keys: mostKeys } = this.config.limits;
     await this.#lock(tx, instanceId);
-    if (mostKeys > 0 && (await aliveKeys(tx, instanceId)) >= mostKeys) {
-      throw new KeysteadError('KEY_QUOTA', `an instance may have ${mostKeys} keys; delete some that are not needed`);
+    if (mostKeys > 0 && (await keysOf(tx, instanceId)) >= mostKeys) {
+      const wayOut = 'deleted ones count until they are purged: purge some that are not needed';
+      throw new KeysteadError('KEY_QUOTA', `an instance may have ${mostKeys} keys, and ${wayOut}`);
     }
     if (aliases > 0) await this.assertAliasRoom(tx, instanceId, aliases);
   }
@@ -65,10 +66,10 @@ function aliasTaken(alias: string): KeysteadError {
   return new KeysteadError('ALIAS_EXISTS', `the alias ${alias} is taken in this instance; choose another one`);
 }
 
-/** Keys that are not destroyed; read from the totals, at any number of keys at once. */
-async function aliveKeys(tx: EntityManager, instanceId: string): Promise<number> {
+/** Keys in any state, destroyed ones too; read from the totals, at any number of keys at once. */
+async function keysOf(tx: EntityManager, instanceId: string): Promise<number> {
   const [row] = await tx.query<{ n: string }[]>(
-    `SELECT coalesce(sum("keys"), 0) AS "n" FROM "key_totals" WHERE "instanceId" = $1 AND "state" <> 5`,
+    `SELECT coalesce(sum("keys"), 0) AS "n" FROM "key_totals" WHERE "instanceId" = $1`,
     [instanceId],
   );
   return Number(row?.n ?? 0);

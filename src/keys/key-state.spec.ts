@@ -12,8 +12,8 @@ const DOCUMENTED: Record<string, readonly KeyState[]> = {
   delete: [1, 2, 3],
   restore: [5],
   purge: [5],
-  versions: [1],
-  'versions of all states': [1, 2, 3, 5],
+  'list versions of': [1],
+  'list versions in any state of': [1, 2, 3, 5],
 };
 
 describe.each(Object.keys(KEY_ACTS) as KeyAct[])('%s', (act) => {

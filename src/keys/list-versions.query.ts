@@ -53,7 +53,7 @@ export class ListVersionsHandler implements IQueryHandler<ListVersions> {
   async execute({ by, target, page }: ListVersions): Promise<ListedVersions> {
     const key = await this.store.find(target);
     assertRoot(key);
-    assertAct(page.allKeyStates ? 'versions of all states' : 'versions', stateNow(key, new Date()));
+    assertAct(page.allKeyStates ? 'list versions in any state of' : 'list versions of', stateNow(key, new Date()));
     const [rows, total] = await this.db.manager.findAndCount(KeyVersion, {
       select: { id: true, createdAt: true },
       where: { keyId: key.id },

@@ -11,7 +11,6 @@ import { InstancePolicies } from './instance-policies.js';
 import { type Key, KeyVersion } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { KeyMaker } from './key-maker.js';
-import { KeyQuota } from './key-quota.js';
 import { rowOf } from './key-row.js';
 import { assertNotExpired, fieldRefused } from './key-rules.js';
 import { ACTIVE, assertAct } from './key-state.js';
@@ -51,7 +50,6 @@ export class RestoreKeyHandler implements ICommandHandler<RestoreKey> {
     private readonly units: KeyUnits,
     private readonly maker: KeyMaker,
     private readonly policies: InstancePolicies,
-    private readonly quota: KeyQuota,
     private readonly config: Config,
   ) {}
 
@@ -62,7 +60,6 @@ export class RestoreKeyHandler implements ICommandHandler<RestoreKey> {
     const proof = await this.#proofOf(found, material);
     const restored = await this.acts.run({ by, act: RestoreKey.act }, target, async (tx, key, now) => {
       this.#assertRestorable(key, now);
-      await this.quota.assertRoom(tx, key.instanceId, 0);
       const due = rotationDue(key, key.rotation, timers);
       const changes = { state: ACTIVE, deletedAt: null, deletedBy: null, changedAt: now, updatedAt: now } as const;
       const next = await this.units.change(tx, key, { ...changes, rotationDueAt: due });

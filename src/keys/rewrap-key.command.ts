@@ -4,6 +4,7 @@ import type { Scope } from '../access/scope.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Permission } from '../shared/permissions.js';
 import { additionalData, sealEnvelope } from './envelope.js';
+import type { KeyVersion } from './key.entity.js';
 import { rowOf } from './key-row.js';
 import { assertRoot } from './key-rules.js';
 import { assertAct, stateNow } from './key-state.js';
@@ -54,14 +55,10 @@ export class RewrapKeyHandler implements ICommandHandler<RewrapKey> {
     const latest = await this.store.latest(key);
     await this.wraps.spend(latest.id);
     const data = additionalData(aad);
-    const { unitId, result } = await this.units.use(key, async (unit) => {
-      const dataKey = await unit.decrypt(rowOf(key, version), version.blob, version.mac, data, sealed);
-      try {
-        return await unit.encrypt(rowOf(key, latest), latest.blob, latest.mac, data, dataKey);
-      } finally {
-        dataKey.fill(0);
-      }
-    });
+    const stored = (one: KeyVersion) => ({ row: rowOf(key, one), blob: one.blob, mac: one.mac });
+    const { unitId, result } = await this.units.use(key, (unit) =>
+      unit.rewrap(stored(version), stored(latest), data, sealed),
+    );
     await this.audit.record({
       act: RewrapKey.act,
       outcome: 'success',

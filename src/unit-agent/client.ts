@@ -100,6 +100,15 @@ export class CryptoClient {
   }
 
   /**
+   * What was sealed under the one version, sealed under the other version of the same key with the same `aad`. Throws
+   * CIPHERTEXT_INVALID, KEY_ROW_INVALID, KEY_STATE.
+   */
+  rewrap(from: StoredRow, to: StoredRow, aad: Buffer, sealed: Buffer): Promise<Buffer> {
+    const fields = [from, to].flatMap(({ row, blob, mac }) => [...rowFields(row), blob, mac]);
+    return this.connection.request('rewrap', lengthPrefixed([...fields, aad, sealed]));
+  }
+
+  /**
    * Wraps key material of the client's: 16, 24 or 32 bytes, as `row.algorithm` says (AES-128, AES-192, AES-256). The agent
    * wipes its copy; the caller's is the caller's. Throws FIELD_INVALID for another length or when all bytes are equal.
    */

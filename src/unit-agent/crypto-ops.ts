@@ -1,6 +1,7 @@
 import { constants, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { Secret } from '../shared/secret.js';
 import { assertAllowed } from '../shared/unit-state.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
@@ -8,11 +9,14 @@ import { ROW_FIELDS, readFields, rowOf } from './fields.js';
 import { generateImportPair, importPairPublicKey, importWithPair } from './import-ops.js';
 import { assertUsable, type KeyUse } from './key-row.js';
 import { CHALLENGE_BYTES, kmsUserProof } from './kms-user-proof.js';
+import type { KeyRowFields } from './protocol.js';
 import { assertNew, changeRows, checkRows, importRootKey, macOf } from './row-ops.js';
 import type { Serving } from './serving.js';
 import type { MasterKeyRecord } from './unit-record.js';
 
 const MOST_RANDOM_BYTES = 4_096;
+/** A row as it is stored: its fields, the blob and the MAC. */
+const STORED_FIELDS = ROW_FIELDS + 2;
 
 /** The crypto set on one connection. It serves the enrolled KMS user, who proves on each connection that it is the one. */
 export class CryptoSession {
@@ -97,14 +101,32 @@ export class CryptoSession {
     return token.decrypt(wrapId, blob, data, aad);
   }
 
-  /** MAC and state of the row are checked in the frame that uses its blob. */
+  /** Opens under one version of a key and encrypts under another; the plaintext does not leave this process. */
+  rewrap(body: Buffer): Buffer {
+    const serving = this.#ready();
+    const fields = readFields(body, 2 * STORED_FIELDS + 2);
+    const from = this.#usable('decrypt', serving, fields);
+    const to = this.#usable('rewrap', serving, fields.slice(STORED_FIELDS));
+    needs(from.row.key === to.row.key, 'BAD_REQUEST', 'both rows of a rewrap are of the same key');
+    const [aad, sealed] = fields.slice(2 * STORED_FIELDS) as [Buffer, Buffer];
+    const { token, wrapId } = serving;
+    using plaintext = new Secret(token.decrypt(wrapId, from.blob, sealed, aad));
+    return token.encrypt(wrapId, to.blob, plaintext.bytes, aad);
+  }
+
   #withRow(use: KeyUse, body: Buffer): Serving & { blob: Buffer; aad: Buffer; data: Buffer } {
     const serving = this.#ready();
-    const fields = readFields(body, ROW_FIELDS + 4);
-    const [blob, given, aad, data] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
+    const fields = readFields(body, STORED_FIELDS + 2);
+    const [aad, data] = fields.slice(STORED_FIELDS) as [Buffer, Buffer];
+    return { ...serving, blob: this.#usable(use, serving, fields).blob, aad, data };
+  }
+
+  /** MAC and state of the row are checked in the frame that uses its blob. */
+  #usable(use: KeyUse, serving: Serving, fields: readonly Buffer[]): { row: KeyRowFields; blob: Buffer } {
     const row = rowOf(fields);
+    const [blob, given] = fields.slice(ROW_FIELDS) as [Buffer, Buffer];
     assertUsable(use, row, { given, computed: macOf(serving, row, blob) }, serving.instance);
-    return { ...serving, blob, aad, data };
+    return { row, blob };
   }
 
   /** The unit serves: this user is the enrolled one, and the master key is the right one. */

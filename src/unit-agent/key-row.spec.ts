@@ -41,6 +41,10 @@ describe('a key row', () => {
     ['decrypt', 'deactivated', true],
     ['decrypt', 'suspended', false],
     ['decrypt', 'destroyed', false],
+    ['rewrap', 'active', true],
+    ['rewrap', 'deactivated', true],
+    ['rewrap', 'suspended', false],
+    ['rewrap', 'destroyed', false],
     ['import keys', 'active', true],
     ['import keys', 'destroyed', false],
   ] as const)('%s with a key that is %s: %s', (use, state, allowed) => {

@@ -7,6 +7,7 @@ import type { KeyRowFields } from './protocol.js';
 const USABLE = {
   encrypt: ['active'],
   decrypt: ['active', 'deactivated'],
+  rewrap: ['active', 'deactivated'], // what was encrypted before goes under the latest version, nothing new
   'import keys': ['active'],
 } as const satisfies Record<string, readonly string[]>;
 export type KeyUse = keyof typeof USABLE;

@@ -27,6 +27,7 @@ export const OPCODES = {
   generateImportPair: 39,
   importPairPublicKey: 40,
   importWithPair: 41,
+  rewrap: 42,
 } as const;
 export type Opcode = keyof typeof OPCODES;
 

@@ -125,6 +125,7 @@ export class AgentServer {
       case 'generateImportPair':
       case 'importPairPublicKey':
       case 'importWithPair':
+      case 'rewrap':
         return crypto[op](body);
       case undefined:
         throw new KeysteadError('BAD_REQUEST', `there is no op ${code}`);

@@ -142,6 +142,21 @@ describe('what cannot be read', () => {
     expect([code, target]).toEqual(['INVALID_FIELD_ERR', { type: 'field', name: 'ciphertext' }]);
   });
 
+  it('wraps no more than unwrap can take back', async () => {
+    const plaintext = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64');
+    const aad = Array(255).fill('a'.repeat(255));
+    const wrapped = await send('POST', `keys/${root}/actions/wrap`, { body: { plaintext: plaintext(1 << 18), aad } });
+    const body = { ciphertext: wrapped.body.ciphertext, aad };
+    expect((await send('POST', `keys/${root}/actions/unwrap`, { body })).body.plaintext).toBe(plaintext(1 << 18));
+    const more = await send('POST', `keys/${root}/actions/wrap`, { body: { plaintext: plaintext((1 << 18) + 1) } });
+    expect(refusalIn(more)).toMatchObject({ status: 400, code: 'INVALID_FIELD_ERR', target: { name: 'plaintext' } });
+  });
+
+  it('takes an empty plaintext for none, as Go does', async () => {
+    const { status, body } = await send('POST', `keys/${root}/actions/wrap`, { body: { plaintext: '' } });
+    expect([status, Buffer.from(body.plaintext, 'base64').length]).toEqual([200, 32]);
+  });
+
   it('points at the query parameter', async () => {
     expect(refusalIn(await send('GET', 'keys?limit=0'))).toMatchObject({
       message: expect.stringContaining('an integer between 1 and 5000 (inclusive)'),

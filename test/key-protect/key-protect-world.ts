@@ -32,8 +32,8 @@ export class KeyProtectWorld {
     readonly proxy: CheckedProxy,
   ) {}
 
-  static async start(env: Readonly<Record<string, string>> = SHORT_TIMERS): Promise<KeyProtectWorld> {
-    const world = await World.withInstance(2, { env });
+  static async start(env: Readonly<Record<string, string>> = SHORT_TIMERS, units: 2 | 3 = 2): Promise<KeyProtectWorld> {
+    const world = await World.withInstance(units, { env });
     try {
       await world.initialise();
       return new KeyProtectWorld(world, await CheckedProxy.start(world.url));

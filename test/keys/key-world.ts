@@ -18,7 +18,7 @@ export class KeyWorld {
   ) {}
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<KeyWorld> {
-    const world = await World.withInstance(2, { env: { KEYSTEAD_IMPORT_PAIR_POOL: '0', ...env } });
+    const world = await World.withInstance(2, { env });
     await world.initialise();
     const db = new pg.Client({ connectionString: world.databaseUrl });
     await db.connect();

@@ -15,7 +15,7 @@ const TIMERS = {
   KEYSTEAD_TIMER_ROTATION_MONTH_MS: '1500',
   KEYSTEAD_TIMER_DUE_KEYS_MS: '200',
   KEYSTEAD_TIMER_INTEGRITY_MS: '500',
-  KEYSTEAD_LIMIT_KEYS: '25',
+  KEYSTEAD_LIMIT_KEYS: '45',
   KEYSTEAD_LIMIT_KEY_RINGS: '2',
 };
 beforeAll(async () => {
@@ -122,6 +122,18 @@ describe('deletion', () => {
     }
     expect(refusalOf(await at.send('GET', `keys/${id}`))).toEqual([404, 'KEY_NOT_FOUND_ERR']);
   });
+
+  it('ends in a purge by the server when nobody restores or purges the key for its whole time', async () => {
+    const [id, younger] = [await at.key({ aliases: ['forgotten'] }), await at.key()];
+    for (const one of [id, younger]) await remove(one);
+    await at.db.query(`UPDATE "keys" SET "deletedAt" = now() - interval '1 h' WHERE "id" = $1`, [id]);
+    await until(async () => (await at.send('GET', `keys/${id}/metadata`)).status === 404, 10_000);
+    expect((await at.db.query(`SELECT 1 FROM "key_versions" WHERE "keyId" = $1`, [id])).rowCount).toBe(0);
+    expect((await at.send('GET', 'keys/forgotten')).status).toBe(404);
+    const line = `SELECT "by" FROM "audit_lines" WHERE "act" = 'kms.secrets.purge' AND "target" = $1`;
+    expect((await at.db.query(line, [id])).rows).toEqual([{ by: 'keystead' }]);
+    expect(await at.state(younger)).toBe(5);
+  }, 30_000);
 
   it('needs two people when the key has that policy, and the first authorisation lapses', async () => {
     const second = await at.apiKey(['Manager']);
@@ -297,17 +309,21 @@ describe('limits', () => {
     expect((await act(id, 'wrap')).status).toBe(200);
   });
 
-  it('keep the number of keys, also when many are made at once; deleted keys leave room', async () => {
+  it('keep the number of keys, also when many are made at once; deleted keys count until they are purged', async () => {
     const made: string[] = [];
     for (let round = 0; round < 6; round += 1) {
       const answers = await Promise.all(Array.from({ length: 8 }, () => at.send('POST', 'keys', keyBody({}))));
       made.push(...answers.filter(({ status }) => status === 201).map(({ body }) => body.resources[0].id));
       if (answers.some(({ status }) => status === 409)) break;
     }
-    const { rows } = await at.db.query(`SELECT count(*)::int AS "n" FROM "keys" WHERE "state" <> 5`);
-    expect(rows[0].n).toBe(25);
+    const { rows } = await at.db.query(`SELECT count(*)::int AS "n" FROM "keys" `);
+    expect(rows[0].n).toBe(45);
+    const [first = ''] = made;
+    await remove(first);
     expect((await at.send('POST', 'keys', keyBody({}))).status).toBe(409);
-    await remove(made[0] ?? '');
+    const purger = (await at.apiKey(['KeyPurge'])).apiKey;
+    const purge = () => at.send('DELETE', `keys/${first}/purge`, undefined, { apiKey: purger });
+    await until(async () => (await purge()).status === 204, 5_000);
     expect((await at.send('POST', 'keys', keyBody({}))).status).toBe(201);
   }, 60_000);
 

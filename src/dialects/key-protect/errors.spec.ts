@@ -38,6 +38,11 @@ it('says no more about a ciphertext or an import than that it does not open', ()
   }
 });
 
+it('begins a sentence of ours after one of IBM’s as a sentence begins', () => {
+  const { reason } = answered(new KeysteadError('IMPORT_TOKEN_EXPIRED', 'make a new one'));
+  expect(reason?.message).toBe('The import token has expired. Make a new one');
+});
+
 it('says once what we and IBM say in the same words', () => {
   const error = new KeysteadError('RESTORE_EXPIRED', 'Key restoration has expired');
   expect(answered(error).reason?.message).toBe('Key restoration has expired');

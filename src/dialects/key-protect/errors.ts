@@ -60,7 +60,10 @@ export const REASONS = {
   KEY_ROW_INVALID: ibm('INCOMPLETE_METADATA_ERR', 'Key metadata became corrupted: Please delete this key'),
   KEY_STATE: ibm('KEY_ACTION_INVALID_STATE_ERR', 'Key is not in a valid state'),
   KEY_NOT_FOUND: ibm('KEY_NOT_FOUND_ERR', 'Key does not exist'),
-  KEY_DELETED: ibm('KEY_DELETED_ERR', 'Key has already been deleted. Please delete references to this key.'),
+  KEY_DELETED: {
+    ...ibm('KEY_DELETED_ERR', 'Key has already been deleted. Please delete references to this key.'),
+    alone: true,
+  },
   KEY_EXPIRED: ibm('KEY_EXPIRED_ERR', 'The action could not be performed on the key because the key is expired.'),
   KEY_NOT_ROOT: ibm('KEY_ROOT_REQ_ERR', 'Requested action can only be completed with a root key.'),
   REQUEST_TOO_EARLY: ibm('REQ_TOO_EARLY_ERR', 'The key was updated recently: Please wait and try again'),
@@ -169,8 +172,10 @@ function messageOf(error: KeysteadError): string {
   const { text, alone }: Reason = REASONS[error.code];
   if (text === undefined) return error.message;
   if (alone || text.startsWith(error.message)) return text;
-  return text.endsWith('.') ? `${text} ${error.message}` : `${text}: ${error.message}`;
+  return text.endsWith('.') ? `${text} ${capitalised(error.message)}` : `${text}: ${error.message}`;
 }
+
+const capitalised = (sentence: string) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** "The field `name` must be: …". A sentence that says "must be" itself gives its second half. */
 function mustBe(what: string, { target, message }: FieldError): string {

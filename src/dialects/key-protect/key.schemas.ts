@@ -97,7 +97,12 @@ const CIPHERTEXT = 'the original base64 encoded ciphertext from the wrap operati
 const Ciphertext = z
   .string()
   .refine((text) => text !== '' && Buffer.from(text, 'base64').toString('base64') === text, CIPHERTEXT);
-export const WrapBody = z.strictObject({ plaintext: Base64(PLAINTEXT).optional(), aad: Aad }).optional();
+/** What is wrapped must come back in a body: base64 in JSON in base64 in JSON is 16/9 as long. */
+const MOST_PLAINTEXT_BYTES = 256 * 1024;
+const Plaintext = Base64(PLAINTEXT)
+  .refine((bytes) => bytes.length <= MOST_PLAINTEXT_BYTES, `${PLAINTEXT} of at most ${MOST_PLAINTEXT_BYTES} bytes`)
+  .transform((bytes) => (bytes.length === 0 ? undefined : bytes)); // to Go, an empty text is none
+export const WrapBody = z.strictObject({ plaintext: Plaintext.optional(), aad: Aad }).optional();
 export const CiphertextBody = z.strictObject({ ciphertext: Ciphertext, aad: Aad });
 export const MoveBody = z.strictObject({ keyRingID: Text(2, 100) });
 

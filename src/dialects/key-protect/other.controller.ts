@@ -1,4 +1,4 @@
-import { All, Controller, Req } from '@nestjs/common';
+import { All, Controller, Post, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
@@ -37,6 +37,12 @@ export class OtherController {
   forServices(@AskedBy() _caller: Caller): never {
     this.#needUnit();
     throw new WireError('SERVICE_ONLY_ERR');
+  }
+
+  @Post(`${KEY}/registrations`)
+  @RouteConfig(REFUSED)
+  register(@AskedBy() caller: Caller): never {
+    return this.forServices(caller);
   }
 
   @All(['api/v2', 'api/v2/*'])
