@@ -54,7 +54,7 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
     const nonce = await this.tokens.nonce(instanceId);
     const view = await this.db.transaction(async (tx) => {
       await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`keystead/import-token/${instanceId}`]);
-      const pair = await this.pool.take(tx, instanceId);
+      const pair = await this.pool.take(tx, instanceId, 'RSA-4096');
       const before = await tx.findOneBy(ImportToken, { instanceId });
       if (before !== null) {
         await tx.delete(ImportToken, { instanceId });

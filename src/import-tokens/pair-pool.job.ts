@@ -8,12 +8,12 @@ import { Fleet } from '../crypto-units/fleet.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
 import { messageOf } from '../shared/errors.js';
 import { ImportPair } from './import-token.entity.js';
-import { PAIR_ALGORITHM, pairRow } from './pair-row.js';
+import { PAIR_ALGORITHMS, type PairAlgorithm, pairRow } from './pair-row.js';
 
 const EVERY_MS = 2_000;
 
 /**
- * Keeps RSA pairs ready for each instance that has a serving unit, since making one takes seconds. Several servers may
+ * Keeps RSA pairs ready for each instance that has a serving unit, since making one takes up to seconds. Several servers may
  * make one too many; that is harmless.
  */
 @Injectable()
@@ -50,15 +50,15 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
       });
   }
 
-  /** A pair for a token, out of the pool while it has one, else made now; its row is locked and marked as taken. */
-  async take(tx: EntityManager, instanceId: string): Promise<ImportPair> {
+  /** A pair, out of the pool while it has one, else made now; its row is locked and marked as taken. */
+  async take(tx: EntityManager, instanceId: string, algorithm: PairAlgorithm): Promise<ImportPair> {
     for (;;) {
       const ready = await tx.findOne(ImportPair, {
-        where: { instanceId, takenAt: IsNull() },
+        where: { instanceId, algorithm, takenAt: IsNull() },
         order: { createdAt: 'ASC' },
         lock: { mode: 'pessimistic_write', onLocked: 'skip_locked' },
       });
-      const pair = ready ?? (await this.make(instanceId));
+      const pair = ready ?? (await this.make(instanceId, algorithm));
       if (ready === null) await tx.insert(ImportPair, pair);
       const { result } = await this.units.use(instanceId, (unit) =>
         unit.checkRows([{ row: pairRow(pair), blob: pair.blob, mac: pair.mac }]),
@@ -72,9 +72,9 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** A new pair, not stored yet. */
-  async make(instanceId: string): Promise<ImportPair> {
+  async make(instanceId: string, algorithm: PairAlgorithm): Promise<ImportPair> {
     const id = randomUUID();
-    const plan = { id, instanceId, algorithm: PAIR_ALGORITHM };
+    const plan = { id, instanceId, algorithm };
     const { result } = await this.units.use(instanceId, (unit) => unit.generateImportPair(pairRow(plan)));
     return { ...plan, blob: result.blob, mac: result.mac, createdAt: new Date(), takenAt: null };
   }
@@ -82,10 +82,14 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   async #fill(): Promise<void> {
     for (const { id } of this.fleet.instances()) {
       if (this.units.serving(id).length === 0) continue;
-      const ready = await this.db.manager.countBy(ImportPair, { instanceId: id, takenAt: IsNull() });
-      for (let missing = this.config.limits.importPairPool - ready; missing > 0 && !this.#stopping; missing -= 1) {
-        await this.db.manager.insert(ImportPair, await this.make(id));
-      }
+      for (const algorithm of PAIR_ALGORITHMS) await this.#fillWith(id, algorithm);
+    }
+  }
+
+  async #fillWith(instanceId: string, algorithm: PairAlgorithm): Promise<void> {
+    const ready = await this.db.manager.countBy(ImportPair, { instanceId, algorithm, takenAt: IsNull() });
+    for (let missing = this.config.limits.importPairPool - ready; missing > 0 && !this.#stopping; missing -= 1) {
+      await this.db.manager.insert(ImportPair, await this.make(instanceId, algorithm));
     }
   }
 }

@@ -1,4 +1,4 @@
-import { constants, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { constants, createPublicKey, randomBytes, verify as verifySignature } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { assertAllowed } from '../shared/unit-state.js';
@@ -8,8 +8,11 @@ import { ROW_FIELDS, readFields, rowOf } from './fields.js';
 import { generateImportPair, importPairPublicKey, importWithPair } from './import-ops.js';
 import { assertUsable, type KeyUse } from './key-row.js';
 import { CHALLENGE_BYTES, kmsUserProof } from './kms-user-proof.js';
+import { dropMaterial, importMaterial, newExternalRow } from './material-ops.js';
+import { reencrypt } from './reencrypt.js';
 import { assertNew, changeRows, checkRows, importRootKey, macOf } from './row-ops.js';
 import type { Serving } from './serving.js';
+import { publicKey, sign, verify } from './signing-ops.js';
 import type { MasterKeyRecord } from './unit-record.js';
 
 const MOST_RANDOM_BYTES = 4_096;
@@ -37,7 +40,7 @@ export class CryptoSession {
     needs(user && challenge, 'KMS_USER_REFUSED', refusal);
     const key = createPublicKey({ key: Buffer.from(user.spki, 'base64'), format: 'der', type: 'spki' });
     const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
-    const genuine = verify('sha256', kmsUserProof(this.unit.dir.id, challenge), pss, signature);
+    const genuine = verifySignature('sha256', kmsUserProof(this.unit.dir.id, challenge), pss, signature);
     needs(genuine, 'KMS_USER_REFUSED', refusal);
     this.#proved = user.spki;
     return Buffer.alloc(0);
@@ -85,6 +88,34 @@ export class CryptoSession {
 
   importWithPair(body: Buffer): Promise<Buffer> {
     return this.unit.inBackground(importWithPair(() => this.#ready(), body));
+  }
+
+  newExternalRow(body: Buffer): Buffer {
+    return newExternalRow(this.#ready(), body);
+  }
+
+  importMaterial(body: Buffer): Promise<Buffer> {
+    return this.unit.inBackground(importMaterial(() => this.#ready(), body));
+  }
+
+  dropMaterial(body: Buffer): Buffer {
+    return dropMaterial(this.#ready(), body);
+  }
+
+  reencrypt(body: Buffer): Buffer {
+    return reencrypt(this.#ready(), body);
+  }
+
+  sign(body: Buffer): Promise<Buffer> {
+    return this.unit.inBackground(sign(() => this.#ready(), body));
+  }
+
+  verify(body: Buffer): Buffer {
+    return verify(this.#ready(), body);
+  }
+
+  publicKey(body: Buffer): Buffer {
+    return publicKey(this.#ready(), body);
   }
 
   encrypt(body: Buffer): Buffer {
