@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { AccessModule } from './access/access.module.js';
+import { AccessKeysModule } from './access-keys/access-keys.module.js';
 import { ApiModule } from './api/api.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import type { Config } from './config/config.js';
@@ -8,6 +9,8 @@ import { configModule } from './config/config.module.js';
 import { CryptoUnitsModule } from './crypto-units/crypto-units.module.js';
 import { databaseModule } from './database/database.module.js';
 import type { DatabaseTarget } from './database/database-target.js';
+import { AlibabaKmsModule } from './dialects/alibaba-kms/alibaba-kms.module.js';
+import { HuaweiKmsModule } from './dialects/huawei-kms/huawei-kms.module.js';
 import { KeyProtectModule } from './dialects/key-protect/key-protect.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
@@ -21,10 +24,13 @@ const FEATURES = [
   InstancesModule,
   CryptoUnitsModule,
   KeysModule,
+  AccessKeysModule,
   HttpModule,
   HealthModule,
   ApiModule,
   KeyProtectModule,
+  AlibabaKmsModule,
+  HuaweiKmsModule,
 ];
 
 @Module({})

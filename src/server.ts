@@ -10,9 +10,9 @@ import type { Config } from './config/config.js';
 import { frameworkLog } from './config/log.js';
 import { ownDirectory } from './config/own-directory.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
-import { routedUrl } from './dialects/key-protect/deprecated-action.js';
 import { Draining } from './http/draining.js';
 import { makeListener } from './http/listener.js';
+import { routedUrl } from './routed-url.js';
 import { type DirectoryLock, lockDirectory } from './shared/directory-lock.js';
 import { KeysteadError, messageOf } from './shared/errors.js';
 

@@ -4,9 +4,9 @@ import { closureOf, packageOf, ROOT, readSource, resolveImport, type SourceFile,
 
 /** The order of docs/architecture.md: a file imports from its own folder and from folders to its left. */
 const ORDER = `shared config database audit admins pkcs11 unit-agent access instances crypto-units master-key
-  key-rings import-tokens keys http health api dialects console`.split(/\s+/);
+  key-rings import-tokens keys access-keys http health api dialects console`.split(/\s+/);
 
-const FEATURES = ['access', 'instances', 'crypto-units', 'master-key', 'key-rings', 'import-tokens', 'keys'];
+const FEATURES = ['access', 'instances', 'crypto-units', 'master-key', 'key-rings', 'import-tokens', 'keys', 'access-keys'];
 const EDGES = ['http', 'health', 'api', 'dialects', 'console'];
 
 /** Files that may read process.env, and why. Everything else is given what it needs. */

@@ -150,10 +150,30 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     status: 404,
     code: 'NOT_FOUND',
   },
+  'POST /api/v1/access-keys': {
+    permission: 'access-key.manage',
+    act: 'access-key.create',
+    path: () => '/api/v1/access-keys',
+    body: ({ instance }) => ({ dialect: 'alibaba', instanceId: instance, name: 'from the matrix' }),
+    status: 201,
+  },
+  'GET /api/v1/access-keys': {
+    permission: 'access-key.manage',
+    act: 'access-key.list',
+    path: () => '/api/v1/access-keys',
+    status: 200,
+  },
+  'DELETE /api/v1/access-keys/:id': {
+    permission: 'access-key.manage',
+    act: 'access-key.revoke',
+    path: () => '/api/v1/access-keys/LTAInone',
+    status: 404,
+    code: 'ACCESS_KEY_NOT_FOUND',
+  },
 };
 
 /** Wire formats of others are tables of their own (src/dialects), and so are their tests (test/key-protect). */
-const DIALECT = /^[A-Z]+ \/(api\/v2|identity|oidc|docs|governance|crypto_v2)(\/|$)/;
+const DIALECT = /^[A-Z]+ \/(api\/v2|identity|oidc|docs|governance|crypto_v2|alibaba-kms|v1\.0|v3|$)(\/|$)/;
 
 /** Asks to create a root key, in IBM's words. */
 export const NEW_KEY: Route = {

@@ -4,6 +4,8 @@ import type { KeyPlace } from './scope.js';
 export abstract class AccessRules {
   /** Where the key stands that the id or alias names; undefined when there is none. */
   abstract placeOf(instanceId: string, key: string): Promise<KeyPlace | undefined>;
+  /** Whether somebody granted the caller this operation on the key that the id or alias names. */
+  abstract isGranted(instanceId: string, key: string, callerId: string, operation: string): Promise<boolean>;
   /** Whether the instance's policies let callers in from this network address. */
   abstract admits(instanceId: string, address: string): Promise<boolean>;
 }

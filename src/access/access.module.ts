@@ -27,6 +27,6 @@ import { AccessTokens } from './tokens.js';
     ListApiKeysHandler,
     ReadAuditHandler,
   ],
-  exports: [AccessTokens, Authentication, Gate],
+  exports: [AccessTokens, Authentication, FailedAttempts, Gate, TokenKey],
 })
 export class AccessModule {}

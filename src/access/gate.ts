@@ -19,6 +19,11 @@ export interface RequestClass {
   readonly partial?: boolean;
 }
 
+/** A request that a grant can allow says which operation it is. */
+interface GrantableRequest {
+  readonly operation?: string | undefined;
+}
+
 /**
  * The one door to the commands and queries, whichever wire they were asked on. It checks the permission that the class
  * states, in the scope that the request is about, and a refusal is durable in the audit log before it is answered.
@@ -36,7 +41,8 @@ export class Gate {
   async ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
     const type = request.constructor as RequestClass;
     const scopes = scopesOf(request);
-    for (const scope of scopes) await this.authorise(caller, type, scope);
+    const { operation } = request as GrantableRequest;
+    for (const scope of scopes) await this.authorise(caller, type, scope, operation);
     if (type.act === undefined) return this.#execute(request);
     try {
       return await this.#execute(request);
@@ -47,7 +53,7 @@ export class Gate {
   }
 
   /** Throws FORBIDDEN unless the caller may ask this there. For edges that must refuse before they read a body. */
-  async authorise(caller: Caller, type: RequestClass, scope: Scope): Promise<void> {
+  async authorise(caller: Caller, type: RequestClass, scope: Scope, operation?: string): Promise<void> {
     const { permission } = type;
     needs(permission !== undefined, 'INTERNAL', `${type.name} states no permission`);
     const { instanceId } = scope;
@@ -58,6 +64,7 @@ export class Gate {
       }
     }
     if (await this.#isGranted(caller, permission, type, scope)) return;
+    if (await this.#isGrantedByGrant(caller, scope, operation)) return;
     await this.#record(caller, type, scope, {
       refused: 'FORBIDDEN',
       request: type.name,
@@ -94,6 +101,12 @@ export class Gate {
       return place !== undefined && coverKey(grants, place);
     }
     return keyRingId !== undefined && coverRing(grants, keyRingId);
+  }
+
+  /** A grant on one key lets its grantee do what it names, without any role. */
+  async #isGrantedByGrant(caller: Caller, { instanceId, key }: Scope, operation: string | undefined): Promise<boolean> {
+    if (operation === undefined || instanceId === undefined || key === undefined || !this.rules) return false;
+    return this.rules.isGranted(instanceId, key, caller.id, operation);
   }
 
   #record(caller: Caller, type: RequestClass, scope: Scope, detail: object): Promise<void> {

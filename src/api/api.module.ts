@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccessKeysController } from './access-keys.controller.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { AuditController } from './audit.controller.js';
 import { CryptoUnitsController } from './crypto-units.controller.js';
@@ -6,6 +7,13 @@ import { InstancesController } from './instances.controller.js';
 import { OperationsController } from './operations.controller.js';
 
 @Module({
-  controllers: [InstancesController, CryptoUnitsController, OperationsController, AuditController, ApiKeysController],
+  controllers: [
+    InstancesController,
+    CryptoUnitsController,
+    OperationsController,
+    AuditController,
+    ApiKeysController,
+    AccessKeysController,
+  ],
 })
 export class ApiModule {}

@@ -55,7 +55,7 @@ export function addApiKeys(program: Command, ctx: CliContext): void {
     .action((id: string) => revoke(ctx, id));
 }
 
-function toRole(text: string): Role {
+export function toRole(text: string): Role {
   const role = ROLES.find((one) => one.toLowerCase() === text.toLowerCase());
   if (role) return role;
   throw new InvalidArgumentError(`A role is one of ${ROLES.join(', ')}.`);
@@ -101,18 +101,18 @@ async function create(ctx: CliContext, name: string, options: CreateOptions): Pr
     );
     return;
   }
-  await keep(api, made.id, apiKey, file);
+  await keep(file, apiKey, () => api.revokeApiKey(made.id));
   printResult(ctx, { ...made, file }, () => `OK\nAPI key ${name} has the id ${made.id}. It is in ${file}.`);
 }
 
-/** Writes the key, or revokes it: a key that nobody has must not stay good. */
-async function keep(api: Api, id: string, apiKey: string, file: string): Promise<void> {
+/** Writes a key into a new private file, or revokes it: a key that nobody has must not stay good. */
+export async function keep(file: string, text: string, revoke: () => Promise<unknown>): Promise<void> {
   try {
-    await createPrivate(file, `${apiKey}\n`);
+    await createPrivate(file, `${text}\n`);
   } catch (cause) {
-    await api.revokeApiKey(id);
+    await revoke();
     const code = cause instanceof KeysteadError ? cause.code : 'FILE_INVALID';
-    throw new CommandFailure(code, `${messageOf(cause)}; the API key is revoked again`, undefined, { cause });
+    throw new CommandFailure(code, `${messageOf(cause)}; the key is revoked again`, undefined, { cause });
   }
 }
 
@@ -127,7 +127,7 @@ async function list(ctx: CliContext): Promise<void> {
 }
 
 /** `Reader, Writer@key-ring=backups`. */
-function grantsOf({ roles, scopes }: ApiKey): string {
+export function grantsOf({ roles, scopes }: Pick<ApiKey, 'roles' | 'scopes'>): string {
   const scoped = scopes.map(({ role, ...where }) => {
     const places = Object.entries(PLACES).flatMap(([place, [member]]) =>
       where[member] ? [`${place}=${where[member]}`] : [],

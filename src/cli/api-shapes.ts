@@ -94,3 +94,18 @@ export const ApiKey = z.looseObject({
 });
 export type ApiKey = z.infer<typeof ApiKey>;
 export const MadeApiKey = ApiKey.extend({ apiKey: z.string() });
+
+export const AccessKey = z.looseObject({
+  accessKeyId: z.string(),
+  dialect: z.string(),
+  instanceId: z.string(),
+  projectId: z.string().optional(),
+  name: z.string(),
+  roles: z.array(z.string()).default([]),
+  scopes: z.array(Grant).default([]),
+  createdAt: z.string(),
+  expiresAt: z.string().nullish(),
+  revokedAt: z.string().nullish(),
+});
+export type AccessKey = z.infer<typeof AccessKey>;
+export const MadeAccessKey = AccessKey.extend({ accessKeySecret: z.string() });

@@ -2,7 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { KeysteadError } from '../shared/errors.js';
 import type { FactsAnswer } from '../unit-agent/protocol.js';
-import { ApiKey, AuditLines, CryptoUser, Facts, Instance, MadeApiKey, Operation, Unit } from './api-shapes.js';
+import {
+  AccessKey,
+  ApiKey,
+  AuditLines,
+  CryptoUser,
+  Facts,
+  Instance,
+  MadeAccessKey,
+  MadeApiKey,
+  Operation,
+  Unit,
+} from './api-shapes.js';
 import { type CliContext, CommandFailure, usage } from './context.js';
 import { readText } from './files.js';
 import { jsonOf, refusalOf } from './refusals.js';
@@ -10,6 +21,7 @@ import type { HttpRequest } from './transport.js';
 
 const DEFAULT_TARGET = 'http://127.0.0.1:8080';
 const API_KEYS = '/api/v1/api-keys';
+const ACCESS_KEYS = '/api/v1/access-keys';
 const TIMEOUT_MS = 30_000;
 /** A signed command may make an RSA pair in every unit. */
 export const COMMAND_TIMEOUT_MS = 120_000;
@@ -102,6 +114,17 @@ export class Api {
   }
   revokeApiKey(id: string): Promise<ApiKey | undefined> {
     return this.call('DELETE', `${API_KEYS}/${id}`, ApiKey.optional());
+  }
+
+  /** The only answer that holds the secret itself. */
+  createAccessKey(asked: object): Promise<z.infer<typeof MadeAccessKey>> {
+    return this.call('POST', ACCESS_KEYS, MadeAccessKey, { body: asked });
+  }
+  async accessKeys(): Promise<AccessKey[]> {
+    return (await this.call('GET', ACCESS_KEYS, z.looseObject({ accessKeys: z.array(AccessKey) }))).accessKeys;
+  }
+  revokeAccessKey(id: string): Promise<AccessKey> {
+    return this.call('DELETE', `${ACCESS_KEYS}/${encodeURIComponent(id)}`, AccessKey);
   }
 
   /** One exchange: the answer as the schema knows it, or the refusal. An answer without a body is undefined to the schema. */

@@ -2,6 +2,7 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, EXIT_CODE, KeysteadError, messageOf } from '../shared/errors.js';
+import { addAccessKeys } from './access-keys.js';
 import { addApiKeys } from './api-keys.js';
 import { addAudit, addOperation } from './audit.js';
 import { addClaim } from './claim.js';
@@ -46,6 +47,7 @@ export function buildProgram(ctx: CliContext): Command {
   addImportToken(program, ctx);
   addRegistrations(program, ctx);
   addApiKeys(program, ctx);
+  addAccessKeys(program, ctx);
   addOperation(program, ctx);
   addAudit(program, ctx);
   addCompletion(program, ctx);

@@ -24,7 +24,11 @@ export const TIMERS = {
   KEYSTEAD_TIMER_ROTATION_MONTH_MS: ms(30 * DAY, 'How long one month of a rotation policy is'),
   KEYSTEAD_TIMER_AUTHORIZATION_MS: ms(7 * DAY, 'How long the first authorisation to delete a key holds'),
   KEYSTEAD_TIMER_IMPORT_SECOND_MS: ms(SECOND, 'How long one second of the expiration of an import token is', HOUR),
+  KEYSTEAD_TIMER_IMPORT_PARAMETERS_MS: ms(DAY, 'How long import parameters of an external key hold', SOON_MS),
+  KEYSTEAD_TIMER_DELETION_DAY_MS: ms(DAY, 'How long one day until a scheduled deletion is', DAY),
+  KEYSTEAD_TIMER_ROTATION_DAY_MS: ms(DAY, 'How long one day of a rotation policy is', DAY),
   KEYSTEAD_TIMER_TOKEN_MS: ms(HOUR, 'How long an access token of /identity/token holds', SOON_MS),
+  KEYSTEAD_TIMER_KEYSTONE_TOKEN_MS: ms(DAY, 'How long a token of /v3/auth/tokens holds', SOON_MS),
   KEYSTEAD_TIMER_DUE_KEYS_MS: ms(MINUTE, 'How often keys are expired, rotated and purged that are due', SOON_MS),
   KEYSTEAD_TIMER_INTEGRITY_MS: ms(HOUR, 'How often the MACs of all stored keys are checked', SOON_MS),
   KEYSTEAD_TIMER_FAILED_ATTEMPT_MS: ms(6 * SECOND, 'How soon one more failed authentication is allowed', SOON_MS),
@@ -45,7 +49,7 @@ export const LIMITS = {
     .min(0)
     .max(16)
     .default(5)
-    .describe('RSA-4096 pairs kept ready for import tokens, for each instance; 0 makes each when it is asked for'),
+    .describe('RSA pairs kept ready for each instance: so many for import tokens, as many for import parameters'),
 } as const;
 
 /** In milliseconds. */
@@ -60,7 +64,11 @@ export interface Timers {
   readonly rotationMonth: number;
   readonly authorization: number;
   readonly importSecond: number;
+  readonly importParameters: number;
+  readonly deletionDay: number;
+  readonly rotationDay: number;
   readonly token: number;
+  readonly keystoneToken: number;
   readonly dueKeys: number;
   readonly integrity: number;
   readonly failedAttempt: number;
@@ -89,7 +97,11 @@ export function timersOf(e: Values<typeof TIMERS>): Timers {
     rotationMonth: e.KEYSTEAD_TIMER_ROTATION_MONTH_MS,
     authorization: e.KEYSTEAD_TIMER_AUTHORIZATION_MS,
     importSecond: e.KEYSTEAD_TIMER_IMPORT_SECOND_MS,
+    importParameters: e.KEYSTEAD_TIMER_IMPORT_PARAMETERS_MS,
+    deletionDay: e.KEYSTEAD_TIMER_DELETION_DAY_MS,
+    rotationDay: e.KEYSTEAD_TIMER_ROTATION_DAY_MS,
     token: e.KEYSTEAD_TIMER_TOKEN_MS,
+    keystoneToken: e.KEYSTEAD_TIMER_KEYSTONE_TOKEN_MS,
     dueKeys: e.KEYSTEAD_TIMER_DUE_KEYS_MS,
     integrity: e.KEYSTEAD_TIMER_INTEGRITY_MS,
     failedAttempt: e.KEYSTEAD_TIMER_FAILED_ATTEMPT_MS,

@@ -16,7 +16,12 @@ const FRAMEWORK: Readonly<Record<number, (request: FastifyRequest) => KeysteadEr
 
 /** A route may answer refusals in a shape of its own: `@RouteConfig({ answerTo })`. */
 export interface AnswersErrors {
-  readonly answerTo?: (error: KeysteadError, requestId: string) => { readonly status: number; readonly body: object };
+  readonly answerTo?: (
+    error: KeysteadError,
+    requestId: string,
+    /** As the client names this server. */
+    host: string,
+  ) => { readonly status: number; readonly body: object };
 }
 
 const ours: NonNullable<AnswersErrors['answerTo']> = (error) => ({
@@ -36,7 +41,7 @@ export class ErrorFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const error = this.#meaningOf(thrown, request);
     const { answerTo = ours } = request.routeOptions.config as AnswersErrors;
-    const { status, body } = answerTo(error, request.id);
+    const { status, body } = answerTo(error, request.id, request.headers.host ?? '');
     if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
     if (status === 503) reply.header('Retry-After', RETRY_AFTER_S);
     if (error instanceof RateLimitError) reply.header('Retry-After', String(error.retryAfterS));

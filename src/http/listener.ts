@@ -24,7 +24,7 @@ const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
  */
 export function makeListener(
   config: Pick<Config, 'tls'>,
-  routedUrl: (request: Pick<IncomingMessage, 'method' | 'url'>) => string = ({ url = '/' }) => url,
+  routedUrl: (request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>) => string = ({ url = '/' }) => url,
 ): FastifyAdapter {
   const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false };
   const adapter = new FastifyAdapter({

@@ -54,7 +54,7 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
     const nonce = await this.tokens.nonce(instanceId);
     let view: ImportTokenView | null;
     do {
-      await this.pool.ready(instanceId); // outside of the transaction: it may take seconds
+      await this.pool.ready(instanceId, 'RSA-4096'); // outside of the transaction: it may take seconds
       view = await this.#replace(by, instanceId, nonce, { seconds, retrievals });
     } while (view === null);
     this.pool.fillSoon();
@@ -70,7 +70,7 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
   ): Promise<ImportTokenView | null> {
     return this.db.transaction(async (tx) => {
       await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`keystead/import-token/${instanceId}`]);
-      const pair = await this.pool.take(tx, instanceId);
+      const pair = await this.pool.take(tx, instanceId, 'RSA-4096');
       if (pair === null) return null;
       const before = await tx.findOneBy(ImportToken, { instanceId });
       if (before !== null) {

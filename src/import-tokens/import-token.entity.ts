@@ -1,16 +1,17 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { PairAlgorithm } from './pair-row.js';
 
 /** An RSA pair that a unit made; its private half is wrapped under mk-wrap (AES-KWP, RFC 5649), so any unit can use it. */
 @Entity('import_pairs')
-@Index('import_pairs_instance', ['instanceId', 'takenAt'])
+@Index('import_pairs_pool', { synchronize: false })
 export class ImportPair {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'PK_import_pairs' }) readonly id!: string;
   @Column('uuid') readonly instanceId!: string;
-  @Column('text') readonly algorithm!: string;
+  @Column('text') readonly algorithm!: PairAlgorithm;
   @Column('bytea') readonly blob!: Buffer;
   @Column('bytea') readonly mac!: Buffer;
   @Column('timestamptz') readonly createdAt!: Date;
-  /** When it became the pair of a token; null: ready in the pool. */
+  /** When it became the pair of a token or of import parameters; null: ready in the pool. */
   @Column('timestamptz', { nullable: true }) readonly takenAt!: Date | null;
 }
 

@@ -55,12 +55,9 @@ export class ImportTokens {
     }
   }
 
-  /** PEM of the pair's public half, taken out of the blob itself: the row of a pair holds no copy that could be swapped. */
+  /** PEM of the pair's public half. */
   async publicKey(pair: ImportPair): Promise<string> {
-    const { result } = await this.units.use(pair.instanceId, (unit) =>
-      unit.importPairPublicKey(pairRow(pair), pair.blob, pair.mac),
-    );
-    return createPublicKey({ key: result, format: 'der', type: 'spki' })
+    return createPublicKey({ key: await pairPublicKey(this.units, pair), format: 'der', type: 'spki' })
       .export({ type: 'spki', format: 'pem' })
       .toString();
   }
@@ -95,4 +92,12 @@ export function expired(): KeysteadError {
     'IMPORT_TOKEN_EXPIRED',
     "the import token has expired, has been retrieved as often as it may be, or was used with wrong input too often; make a new one: 'kp import-token create'",
   );
+}
+
+/** SPKI DER of a pair's public half, out of the blob itself: the row of a pair holds no copy that could be swapped. */
+export async function pairPublicKey(units: UnitPicker, pair: ImportPair): Promise<Buffer> {
+  const { result } = await units.use(pair.instanceId, (unit) =>
+    unit.importPairPublicKey(pairRow(pair), pair.blob, pair.mac),
+  );
+  return result;
 }

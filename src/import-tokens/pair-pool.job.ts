@@ -9,21 +9,21 @@ import { Fleet } from '../crypto-units/fleet.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
 import { messageOf } from '../shared/errors.js';
 import { ImportPair } from './import-token.entity.js';
-import { PAIR_ALGORITHM, pairRow } from './pair-row.js';
+import { PAIR_ALGORITHMS, type PairAlgorithm, pairRow } from './pair-row.js';
 
 const EVERY_MS = 2_000;
 
 /**
- * Keeps RSA pairs ready for each instance that has a serving unit, since making one takes seconds. They are made one
- * after another, with pauses, so that the units' threads stay free for clients; whoever finds none ready has one made at
- * once. Several servers may make one too many; that is harmless.
+ * Keeps RSA pairs of each kind ready for each instance that has a serving unit, since making one takes up to seconds. They
+ * are made one after another, with pauses, so that the units' threads stay free for clients; whoever finds none ready has
+ * one made at once. Several servers may make one too many; that is harmless.
  */
 @Injectable()
 export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
   readonly #stop = new AbortController();
-  /** The pair that is being made for an instance, for all who wait for one. */
+  /** The pairs that are being made, by instance and kind, for all who wait for one. */
   readonly #making = new Map<string, Promise<void>>();
 
   constructor(
@@ -54,17 +54,17 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
       });
   }
 
-  /** Fulfils when the pool has a pair, which it waits for only when it has none. */
-  async ready(instanceId: string): Promise<void> {
-    const any = { instanceId, takenAt: IsNull() };
-    while (!(await this.db.manager.existsBy(ImportPair, any))) await this.#makeOne(instanceId);
+  /** Fulfils when the pool has a pair of the kind, which it waits for only when it has none. */
+  async ready(instanceId: string, algorithm: PairAlgorithm): Promise<void> {
+    const any = { instanceId, algorithm, takenAt: IsNull() };
+    while (!(await this.db.manager.existsBy(ImportPair, any))) await this.#makeOne(instanceId, algorithm);
   }
 
-  /** A pair out of the pool for a token, its row locked and marked as taken; null when there is none. */
-  async take(tx: EntityManager, instanceId: string): Promise<ImportPair | null> {
+  /** A pair out of the pool, its row locked and marked as taken; null when there is none. */
+  async take(tx: EntityManager, instanceId: string, algorithm: PairAlgorithm): Promise<ImportPair | null> {
     for (;;) {
       const pair = await tx.findOne(ImportPair, {
-        where: { instanceId, takenAt: IsNull() },
+        where: { instanceId, algorithm, takenAt: IsNull() },
         order: { createdAt: 'ASC' },
         lock: { mode: 'pessimistic_write', onLocked: 'skip_locked' },
       });
@@ -81,35 +81,40 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** Puts one more pair into the pool, or waits for the one that is being made. */
-  #makeOne(instanceId: string): Promise<void> {
-    const under = this.#making.get(instanceId);
+  #makeOne(instanceId: string, algorithm: PairAlgorithm): Promise<void> {
+    const what = `${instanceId} ${algorithm}`;
+    const under = this.#making.get(what);
     if (under !== undefined) return under;
-    const making = this.#make(instanceId).finally(() => this.#making.delete(instanceId));
-    this.#making.set(instanceId, making);
+    const making = this.#make(instanceId, algorithm).finally(() => this.#making.delete(what));
+    this.#making.set(what, making);
     return making;
   }
 
-  async #make(instanceId: string): Promise<void> {
-    const plan = { id: randomUUID(), instanceId, algorithm: PAIR_ALGORITHM };
+  async #make(instanceId: string, algorithm: PairAlgorithm): Promise<void> {
+    const plan = { id: randomUUID(), instanceId, algorithm };
     const { result } = await this.units.use(instanceId, (unit) => unit.generateImportPair(pairRow(plan)));
     const { blob, mac } = result;
     await this.db.manager.insert(ImportPair, { ...plan, blob, mac, createdAt: new Date(), takenAt: null });
   }
 
   async #fill(): Promise<void> {
-    const { signal } = this.#stop;
     for (const { id } of this.fleet.instances()) {
-      while (!signal.aborted && (await this.#isShort(id))) {
-        const began = performance.now();
-        await this.#makeOne(id);
-        await after(performance.now() - began, undefined, { signal }).catch(() => undefined); // as long as it took, or stopped
-      }
+      for (const algorithm of PAIR_ALGORITHMS) await this.#fillWith(id, algorithm);
     }
   }
 
-  async #isShort(instanceId: string): Promise<boolean> {
+  async #fillWith(instanceId: string, algorithm: PairAlgorithm): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted && (await this.#isShort(instanceId, algorithm))) {
+      const began = performance.now();
+      await this.#makeOne(instanceId, algorithm);
+      await after(performance.now() - began, undefined, { signal }).catch(() => undefined); // as long as it took, or stopped
+    }
+  }
+
+  async #isShort(instanceId: string, algorithm: PairAlgorithm): Promise<boolean> {
     if (this.units.serving(instanceId).length === 0) return false;
-    const ready = await this.db.manager.countBy(ImportPair, { instanceId, takenAt: IsNull() });
+    const ready = await this.db.manager.countBy(ImportPair, { instanceId, algorithm, takenAt: IsNull() });
     return ready < this.config.limits.importPairPool;
   }
 }

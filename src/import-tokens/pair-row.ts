@@ -1,7 +1,9 @@
 import type { KeyRowFields } from '../unit-agent/protocol.js';
 import type { ImportPair } from './import-token.entity.js';
 
-export const PAIR_ALGORITHM = 'RSA-4096';
+/** Of import tokens, and of import parameters. */
+export const PAIR_ALGORITHMS = ['RSA-4096', 'RSA-2048'] as const;
+export type PairAlgorithm = (typeof PAIR_ALGORITHMS)[number];
 
 /** What the row MAC of an import pair covers besides the blob. */
 export function pairRow({

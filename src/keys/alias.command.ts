@@ -6,8 +6,8 @@ import type { Permission } from '../shared/permissions.js';
 import { KeyAlias } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { KeyQuota } from './key-quota.js';
-import { assertAlias, MOST_ALIASES } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { ALIAS_RULES, type AliasRules } from './key-rules.js';
+import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
 import type { AliasView } from './key-view.js';
@@ -20,6 +20,7 @@ export class CreateAlias extends Command<AliasView> {
     readonly by: Caller,
     readonly target: KeyTarget,
     readonly alias: string,
+    readonly rules: AliasRules = ALIAS_RULES,
   ) {
     super();
   }
@@ -37,13 +38,13 @@ export class CreateAliasHandler implements ICommandHandler<CreateAlias> {
     private readonly quota: KeyQuota,
   ) {}
 
-  async execute({ by, target, alias }: CreateAlias): Promise<AliasView> {
-    assertAlias(alias);
+  async execute({ by, target, alias, rules }: CreateAlias): Promise<AliasView> {
+    rules.assert(alias);
     const made = { alias, createdBy: iamIdOf(by), createdAt: new Date() };
     const key = await this.acts.run({ by, act: CreateAlias.act }, target, async (tx, found, now) => {
-      assertAct('add an alias to', stateNow(found, now));
-      if (found.aliases.length >= MOST_ALIASES) {
-        throw new KeysteadError('ALIAS_QUOTA', `a key may have ${MOST_ALIASES} aliases; delete one of them`);
+      assertAllowed('add an alias to', found, now);
+      if (found.aliases.length >= rules.most) {
+        throw new KeysteadError('ALIAS_QUOTA', `a key may have ${rules.most} aliases; delete one of them`);
       }
       await this.quota.assertAliasRoom(tx, found.instanceId, 1);
       await this.quota.takeAliases(tx, found, [alias], made.createdBy, made.createdAt);
@@ -54,7 +55,7 @@ export class CreateAliasHandler implements ICommandHandler<CreateAlias> {
   }
 }
 
-/** Takes a name away from a key. NOT_FOUND when it has none of that name. */
+/** Takes a name away from a key. ALIAS_NOT_FOUND when it has none of that name. */
 export class DeleteAlias extends Command<void> {
   static readonly permission: Permission = 'key-alias.write';
   static readonly act = 'kms.secrets-alias.delete';
@@ -80,8 +81,8 @@ export class DeleteAliasHandler implements ICommandHandler<DeleteAlias> {
 
   async execute({ by, target, alias }: DeleteAlias): Promise<void> {
     await this.acts.run({ by, act: DeleteAlias.act }, target, async (tx, key, now) => {
-      assertAct('remove an alias of', stateNow(key, now));
-      if (!key.aliases.includes(alias)) throw new KeysteadError('NOT_FOUND', `the key has no alias ${alias}`);
+      assertAllowed('remove an alias of', key, now);
+      if (!key.aliases.includes(alias)) throw new KeysteadError('ALIAS_NOT_FOUND', `the key has no alias ${alias}`);
       await tx.delete(KeyAlias, { instanceId: key.instanceId, alias, keyId: key.id });
       const aliases = key.aliases.filter((one) => one !== alias);
       return { key: await this.units.change(tx, key, { aliases, updatedAt: now }), detail: { alias } };

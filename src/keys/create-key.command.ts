@@ -10,7 +10,9 @@ import { holdRing } from '../key-rings/ring-rules.js';
 import type { Permission } from '../shared/permissions.js';
 import { InstancePolicies } from './instance-policies.js';
 import { Key, KeyVersion } from './key.entity.js';
-import { KeyMaker, type MadeStandardKey, type MadeVersion } from './key-maker.js';
+import { KEY_ALGORITHMS, type KeyAlgorithm, type KeyUsage } from './key-kinds.js';
+import type { Labels } from './key-labels.js';
+import { KeyMaker, type Made, type MadeStandardKey } from './key-maker.js';
 import { KeyQuota } from './key-quota.js';
 import { assertAliases, assertAttributes, fieldRefused } from './key-rules.js';
 import type { Place } from './key-target.js';
@@ -21,13 +23,16 @@ import type { Material } from './material.js';
 import { newKeyRow } from './new-key.js';
 
 export interface NewKey extends Material {
-  /** 2 to 90 characters. */
+  /** 1 to 255 characters. */
   readonly name: string;
   readonly description?: string | undefined;
   readonly tags?: readonly string[] | undefined;
   readonly aliases?: readonly string[] | undefined;
   readonly expiresAt?: Date | undefined;
   readonly extractable: boolean;
+  /** An external key: its material is imported later. */
+  readonly external?: { readonly algorithm: KeyAlgorithm; readonly usage: KeyUsage } | undefined;
+  readonly labels?: Labels | undefined;
   readonly overrides?:
     | {
         readonly rotation?: { readonly enabled?: boolean | undefined; readonly intervalMonth: number } | undefined;
@@ -72,6 +77,7 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
     const createdAt = new Date();
     assertAttributes(input, createdAt);
     assertAliases(input.aliases ?? []);
+    assertKind(input);
     const policies = await this.policies.of(instanceId);
     policies.assertCreate(input);
     await this.quota.assertRoom(this.db.manager, instanceId, input.aliases?.length ?? 0);
@@ -81,6 +87,7 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
     const key: Key = {
       ...planned,
       bits: made.bits,
+      algorithm: made.version.algorithm,
       sealed: 'payload' in made ? made.proof.sealed : null,
       rotationDueAt: rotationDue(planned, planned.rotation, this.config.timers),
     };
@@ -101,6 +108,7 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
           name: key.name,
           keyType: key.extractable ? 'standard' : 'root',
           imported: key.imported,
+          ...(key.external && { external: true, algorithm: key.algorithm, usage: key.usage }),
           keyRingId,
           keyVersionId: key.versionId,
           keyState: key.state,
@@ -112,9 +120,20 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
     return keyViewOf(key, this.config.timers, new Date(), 'payload' in made ? made.payload : null);
   }
 
-  #make(key: Key, input: NewKey): Promise<MadeVersion | MadeStandardKey> {
+  #make(key: Key, input: NewKey): Promise<Made | MadeStandardKey> {
+    if (key.external) return this.maker.externalVersion(key, key.createdAt);
     if (!key.extractable) return this.maker.rootVersion(key, key.id, input, key.createdAt);
     if (input.secure !== undefined) throw fieldRefused('encryptionAlgorithm', 'absent for a standard key');
     return this.maker.standardKey(key, input.material, key.createdAt);
+  }
+}
+
+/** An external key has no material yet, and an algorithm that serves its usage. FIELD_INVALID. */
+function assertKind({ external, extractable, material, secure, expiresAt }: NewKey): void {
+  if (external === undefined) return;
+  const { usages }: { readonly usages: readonly KeyUsage[] } = KEY_ALGORITHMS[external.algorithm];
+  if (!usages.includes(external.usage)) throw fieldRefused('usage', `${usages.join(' or ')} for ${external.algorithm}`);
+  if (extractable || material !== undefined || secure !== undefined || expiresAt !== undefined) {
+    throw fieldRefused('external', 'absent for a key that can be read, has material, or expires');
   }
 }

@@ -7,7 +7,7 @@ import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { type Key, KeyRegistration } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
-import { assertAct, DESTROYED, stateNow } from './key-state.js';
+import { assertAllowed, DESTROYED } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
 import type { KeyView } from './key-view.js';
@@ -41,9 +41,8 @@ export class DeleteKeyHandler implements ICommandHandler<DeleteKey> {
   async execute({ by, target, options }: DeleteKey): Promise<KeyView> {
     const force = options.force ?? false;
     const deleted = await this.acts.run({ by, act: DeleteKey.act }, target, async (tx, key, now) => {
-      assertAct('delete', stateNow(key, now));
-      assertAuthorized(key, by, now);
-      await assertUnprotected(tx, key, force);
+      assertAllowed('delete', key, now);
+      await assertDeletable(tx, key, by, now, force);
       const next = await this.units.change(tx, key, {
         state: DESTROYED,
         setForDeletionBy: null,
@@ -60,6 +59,18 @@ export class DeleteKeyHandler implements ICommandHandler<DeleteKey> {
     });
     return keyViewOf(deleted, this.config.timers, new Date());
   }
+}
+
+/** Throws AUTHORIZATIONS_NOT_MET, KEY_RETAINED or PROTECTED_RESOURCE unless the caller may delete the key now. */
+export async function assertDeletable(
+  tx: EntityManager,
+  key: Key,
+  by: Caller,
+  now: Date,
+  force = false,
+): Promise<void> {
+  assertAuthorized(key, by, now);
+  await assertUnprotected(tx, key, force);
 }
 
 /** Two people delete a key with a dual authorisation policy: the one who set it for deletion, and another one. */

@@ -4,7 +4,9 @@ import { DataSource } from 'typeorm';
 import { KEYSTEAD } from '../access/caller.js';
 import { Config } from '../config/config.js';
 import { LOG } from '../config/log.js';
+import { ParameterIssue } from '../import-tokens/parameter-issue.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
+import { ExternalMaterial } from './external-material.js';
 import { KeyActs } from './key-acts.js';
 import { ACTIVE, DEACTIVATED, SUSPENDED, stateNow } from './key-state.js';
 import { KeyStore } from './key-store.js';
@@ -30,8 +32,8 @@ interface Due {
 }
 
 /**
- * What time does to keys: expired ones are deactivated, rotation policies rotate, deleted ones are purged in the end, and
- * first authorisations lapse. Each key in a transaction of its own, which looks again whether it is due.
+ * What time does to keys: expired ones are deactivated, rotation policies rotate, deleted ones are purged in the end,
+ * first authorisations lapse, and the material of external keys goes. Each key in a transaction of its own, which looks again whether it is due.
  */
 @Injectable()
 export class DueKeys implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -46,6 +48,8 @@ export class DueKeys implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly units: KeyUnits,
     private readonly purge: Purge,
     private readonly rotation: Rotation,
+    private readonly material: ExternalMaterial,
+    private readonly parameters: ParameterIssue,
     private readonly config: Config,
     @Inject(LOG) private readonly log: Logger,
   ) {}
@@ -70,6 +74,7 @@ export class DueKeys implements OnApplicationBootstrap, OnApplicationShutdown {
   async run(): Promise<void> {
     await onceAmongServers(this.db, 'due-keys', async () => {
       for (const due of this.#kinds()) await this.#each(due);
+      await this.parameters.sweep();
     });
   }
 
@@ -95,6 +100,16 @@ export class DueKeys implements OnApplicationBootstrap, OnApplicationShutdown {
         condition: `"setForDeletionUntil" IS NOT NULL AND "setForDeletionUntil" <= $1`,
         until: now,
         act: (key) => this.#lapse(key),
+      },
+      {
+        condition: `"state" IN (1, 2) AND "materialExpiresAt" IS NOT NULL AND "materialExpiresAt" <= $1`,
+        until: now,
+        act: (key) => this.#dropMaterial(key),
+      },
+      {
+        condition: `"deletionDueAt" IS NOT NULL AND "deletionDueAt" <= $1`,
+        until: now,
+        act: (key) => this.purge.runDue(KEYSTEAD, key),
       },
     ];
   }
@@ -140,6 +155,17 @@ export class DueKeys implements OnApplicationBootstrap, OnApplicationShutdown {
     };
     check(found, new Date());
     return this.rotation.run({ by: KEYSTEAD, act: 'kms.secrets.rotate' }, target, { found, material: {}, check });
+  }
+
+  #dropMaterial(target: Target): Promise<unknown> {
+    return this.acts.run({ by: KEYSTEAD, act: 'kms.key-material.expire' }, target, async (tx, key, now) => {
+      const { state, materialExpiresAt } = key;
+      const due = (state === ACTIVE || state === SUSPENDED) && materialExpiresAt !== null && materialExpiresAt <= now;
+      if (!due) throw notDue();
+      const next = await this.material.drop(tx, key, now);
+      const detail = { initialValue: { keyState: state, materialExpirationDate: materialExpiresAt } };
+      return { key: next, detail: { ...detail, newValue: { keyState: next.state } } };
+    });
   }
 
   #lapse(target: Target): Promise<unknown> {

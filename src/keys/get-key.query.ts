@@ -5,6 +5,7 @@ import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import type { Permission } from '../shared/permissions.js';
 import type { Key } from './key.entity.js';
+import type { GrantOperation } from './key-grant.js';
 import { payloadAad } from './key-maker.js';
 import { rowOf } from './key-row.js';
 import { DESTROYED } from './key-state.js';
@@ -77,6 +78,10 @@ export class GetKeyMetadata extends Query<KeyView> {
 
   get scope(): Scope {
     return this.target;
+  }
+
+  get operation(): GrantOperation {
+    return 'describe';
   }
 }
 

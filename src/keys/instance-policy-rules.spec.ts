@@ -76,15 +76,10 @@ describe('what a policy cannot be', () => {
     { type: 'allowedIP', enabled: true, attributes: { allowedIp: [] } },
     { type: 'allowedIP', enabled: true, attributes: { allowedIp: ['10.0.0.0/33'] } },
     { type: 'allowedIP', enabled: true, attributes: { allowedIp: ['example.com'] } },
+    { type: 'allowedNetwork', enabled: true },
   ] as const)('%j', (input) => {
     expect(() => storedAttributes(input, undefined)).toThrow(expect.objectContaining({ code: 'FIELD_INVALID' }));
   });
-
-  it('a network: a dedicated instance has but one', () => {
-    const input = { type: 'allowedNetwork', enabled: true, attributes: { allowedNetwork: 'private-only' } } as const;
-    expect(() => storedAttributes(input, undefined)).toThrow(expect.objectContaining({ code: 'FEATURE_RESTRICTED' }));
-  });
-
   it('a disabled rotation keeps no interval; a disabled network keeps its attribute', () => {
     expect(storedAttributes({ type: 'rotation', enabled: false, attributes: { intervalMonth: 3 } }, {})).toEqual({});
     const before = { allowedNetwork: 'private-only' };

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { KeysteadError, needs } from '../shared/errors.js';
+import { KeysteadError } from '../shared/errors.js';
 import { fieldRefused } from './key-rules.js';
 import type { Material } from './material.js';
 import type { NewKeyPolicies } from './new-key.js';
@@ -63,7 +63,7 @@ const ACCESS_DEFAULTS = {
   enforceToken: false,
 };
 
-/** The attributes to store for an input: complete, or {} where the type keeps none. FIELD_INVALID, FEATURE_RESTRICTED. */
+/** The attributes to store for an input: complete, or {} where the type keeps none. FIELD_INVALID. */
 export function storedAttributes(input: InstancePolicyInput, before: object | undefined): object {
   switch (input.type) {
     case 'rotation': {
@@ -74,11 +74,9 @@ export function storedAttributes(input: InstancePolicyInput, before: object | un
     }
     case 'allowedNetwork': {
       const { allowedNetwork } = input.attributes ?? {};
-      needs(
-        !input.enabled,
-        'FEATURE_RESTRICTED',
-        'a dedicated instance has one network; restrict callers by allowedIP',
-      );
+      if (input.enabled && allowedNetwork === undefined) {
+        throw fieldRefused('allowed_network', 'public-and-private or private-only');
+      }
       return allowedNetwork === undefined ? (before ?? {}) : { allowedNetwork };
     }
     case 'allowedIP': {
@@ -97,12 +95,19 @@ export function storedAttributes(input: InstancePolicyInput, before: object | un
   }
 }
 
+type CreateInput = Material & { readonly extractable: boolean; readonly external?: object | undefined };
+
+/** The material is, or will be, the client's. */
+function brings({ material, secure, external }: CreateInput): boolean {
+  return material !== undefined || secure !== undefined || external !== undefined;
+}
+
 /** Throws POLICY_FORBIDS unless the policies let a key be made or imported so. */
-export function assertCreate(enabled: Enabled, input: Material & { readonly extractable: boolean }): void {
+export function assertCreate(enabled: Enabled, input: CreateInput): void {
   const access = enabled.keyCreateImportAccess;
   if (access === undefined) return;
   const rules = { ...ACCESS_DEFAULTS, ...defined(access) };
-  const imports = input.material !== undefined || input.secure !== undefined;
+  const imports = brings(input);
   if (imports) assertToken(enabled, input);
   if (imports && input.extractable && rules.enforceToken) throw forbidden(); // a token imports root keys only
   const flag = imports
@@ -124,8 +129,7 @@ export function assertToken(enabled: Enabled, { material, secure }: Material): v
 /** The policies a new key gets: its own when it has overrides, else the instance's; rotation for generated root keys only. */
 export function policiesForNewKey(
   enabled: Enabled,
-  input: Material & {
-    readonly extractable: boolean;
+  input: CreateInput & {
     readonly overrides?:
       | {
           readonly rotation?: { readonly enabled?: boolean | undefined; readonly intervalMonth: number } | undefined;
@@ -134,7 +138,7 @@ export function policiesForNewKey(
       | undefined;
   },
 ): NewKeyPolicies {
-  const rotatable = !input.extractable && input.material === undefined && input.secure === undefined;
+  const rotatable = !input.extractable && !brings(input);
   const { overrides } = input;
   if (overrides !== undefined) {
     const { rotation, dualAuthDelete } = overrides;

@@ -4,6 +4,7 @@ import { AccessRules } from '../access/access-rules.js';
 import type { KeyPlace } from '../access/scope.js';
 import { InstancePolicies } from './instance-policies.js';
 import { Key } from './key.entity.js';
+import { KeyGrant } from './key-grant.entity.js';
 import { KeyStore } from './key-store.js';
 
 /** What the gate asks about keys and instances. */
@@ -25,6 +26,20 @@ export class KeyAccess extends AccessRules {
       where: { id, instanceId },
     });
     return key === null ? undefined : { keyId: key.id, keyRingId: key.keyRingId };
+  }
+
+  async isGranted(instanceId: string, key: string, callerId: string, operation: string): Promise<boolean> {
+    const keyId = await this.store.idOf(instanceId, key);
+    if (keyId === undefined) return false;
+    const grants = await this.db.manager.findBy(KeyGrant, [
+      { instanceId, keyId, grantee: callerId },
+      ...(operation === 'retire-grant' ? [{ instanceId, keyId, retiringPrincipal: callerId }] : []),
+    ]);
+    return grants.some(
+      ({ grantee, operations, retiringPrincipal }) =>
+        (grantee === callerId && (operations as readonly string[]).includes(operation)) ||
+        (operation === 'retire-grant' && retiringPrincipal === callerId),
+    );
   }
 
   admits(instanceId: string, address: string): Promise<boolean> {

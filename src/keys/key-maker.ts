@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ImportTokens } from '../import-tokens/import-tokens.js';
 import { lengthPrefixed } from '../shared/bytes.js';
-import { FieldError } from '../shared/errors.js';
+import { FieldError, needs } from '../shared/errors.js';
 import type { CryptoClient } from '../unit-agent/client.js';
 import type { KeyRowFields } from '../unit-agent/protocol.js';
 import type { KeyVersion } from './key.entity.js';
+import { KEY_ALGORITHMS, type KeyAlgorithm } from './key-kinds.js';
 import { type Guarded, rowOf } from './key-row.js';
 import { type AddedVersion, KeyUnits, type Proof } from './key-units.js';
 import type { Material } from './material.js';
@@ -14,10 +15,13 @@ const GENERATED_BYTES = 32;
 const ROOT_BYTES: readonly number[] = [16, 24, 32];
 export const MOST_PAYLOAD_BYTES = 7_500;
 
-export interface MadeVersion extends AddedVersion {
+export interface Made extends AddedVersion {
   readonly bits: number;
   readonly madeOn: string;
   readonly provedOn: string;
+}
+
+export interface MadeVersion extends Made {
   /** What was sealed under the new version and opened on another unit. */
   readonly proof: Proof;
 }
@@ -62,6 +66,19 @@ export class KeyMaker {
     const version: KeyVersion = { ...ids, algorithm: 'AES-256', blob, mac, wraps: '1', createdAt };
     const payloadBytes = proof.plaintext;
     return { version, row, bits: payloadBytes.length * 8, madeOn: unitId, provedOn, proof, payload: payloadBytes };
+  }
+
+  /** The version of an external key, without material; another unit takes its row for genuine. */
+  async externalVersion(key: Guarded, createdAt: Date): Promise<Made> {
+    const blob = Buffer.alloc(0);
+    const row = rowOf(key, { id: key.versionId, algorithm: key.algorithm });
+    const { unitId: madeOn, result } = await this.units.use(key, (unit) => unit.newExternalRow(row));
+    const stored = { row, blob, mac: result.mac };
+    const { unitId: provedOn, result: genuine } = await this.units.use(key, (unit) => unit.checkRows([stored]), madeOn);
+    needs(genuine[0] === true, 'UNIT_FAULT', `crypto unit ${provedOn} does not know the new row; nothing was changed`);
+    const ids = { id: key.versionId, keyId: key.id, instanceId: key.instanceId };
+    const version = { ...ids, algorithm: key.algorithm, blob, mac: result.mac, wraps: '0', createdAt };
+    return { version, row, bits: KEY_ALGORITHMS[key.algorithm as KeyAlgorithm].bits, madeOn, provedOn };
   }
 
   #make(key: Guarded, versionId: string, { material, secure }: Material) {

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../shared/canonical-json.js';
-import type { KeyRowFields, NextRow } from '../unit-agent/protocol.js';
+import type { KeyRowFields, NextRow, StoredRow } from '../unit-agent/protocol.js';
 import type { Key, KeyVersion } from './key.entity.js';
 import { STATE_NAME } from './key-state.js';
 
@@ -22,6 +22,12 @@ export type Guarded = Pick<
   | 'dualAuthDelete'
   | 'setForDeletionBy'
   | 'setForDeletionUntil'
+  | 'external'
+  | 'algorithm'
+  | 'usage'
+  | 'materialExpiresAt'
+  | 'materialBinding'
+  | 'deletionDueAt'
   | 'state'
 >;
 
@@ -36,6 +42,11 @@ export function rowOf(key: Guarded, version: Pick<KeyVersion, 'id' | 'algorithm'
   };
 }
 
+/** A version as it is stored, for a unit. */
+export function storedRowOf(key: Guarded, version: KeyVersion): StoredRow {
+  return { row: rowOf(key, version), blob: version.blob, mac: version.mac };
+}
+
 /** The part of a row that can change. */
 export function nextOf(key: Guarded): NextRow {
   const { rotation, setForDeletionBy, setForDeletionUntil } = key;
@@ -47,9 +58,25 @@ export function nextOf(key: Guarded): NextRow {
     imported: key.imported,
     latest: key.versionId,
     expiresAt: key.expiresAt?.toISOString() ?? null,
-    rotation: rotation && { enabled: rotation.enabled, intervalMonth: rotation.intervalMonth },
+    rotation: rotation && shownRotation(rotation),
     dualAuthDelete: key.dualAuthDelete?.enabled ?? null,
     setForDeletion: setForDeletionBy === null ? null : [setForDeletionBy, setForDeletionUntil?.toISOString() ?? null],
+    // members that most keys do not have: rows that were written before there were such members stay as they are
+    ...(key.external && { external: externalOf(key) }),
+    ...(key.deletionDueAt !== null && { deletionDueAt: key.deletionDueAt.toISOString() }),
   };
   return { state: STATE_NAME[key.state], policy: canonicalJson(policy) };
+}
+
+function shownRotation({ enabled, intervalMonth, intervalDays }: NonNullable<Key['rotation']>): object {
+  return { enabled, intervalMonth, ...(intervalDays !== undefined && { intervalDays }) };
+}
+
+function externalOf({ algorithm, usage, materialExpiresAt, materialBinding }: Guarded): object {
+  return {
+    algorithm,
+    usage,
+    materialExpiresAt: materialExpiresAt?.toISOString() ?? null,
+    materialBinding: materialBinding?.toString('base64') ?? null,
+  };
 }

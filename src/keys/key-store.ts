@@ -28,7 +28,8 @@ export class KeyStore {
 
   /** A version of the key; null when it has none of that id. */
   version(key: Key, versionId: string): Promise<KeyVersion | null> {
-    return this.db.manager.findOneBy(KeyVersion, { id: versionId, keyId: key.id });
+    if (!UUID.test(versionId)) return Promise.resolve(null);
+    return this.db.manager.findOneBy(KeyVersion, { id: versionId.toLowerCase(), keyId: key.id });
   }
 
   /** The id behind an id or alias; undefined when no alias is so called. */
@@ -49,6 +50,7 @@ export class KeyStore {
   }
 }
 
-function noKey(name: string): KeysteadError {
+/** The answer for a key that is not there. */
+export function noKey(name: string): KeysteadError {
   return new KeysteadError('KEY_NOT_FOUND', `there is no key ${name} in this instance and key ring`);
 }

@@ -39,14 +39,23 @@ export function assertTime(act: TimedAct, key: Parameters<Rule['from']>[0], time
   throw new KeysteadError(code, `${capital} operation is allowed ${wait} after key ${since}`);
 }
 
-/** When a rotation policy rotates a key next: its months after the last rotation, or after it was made. */
+/** When a rotation policy rotates a key next: its days or months after the last rotation, or after it was made. */
 export function rotationDue(
   key: Pick<Key, 'createdAt' | 'rotatedAt'>,
-  rotation: { readonly enabled: boolean; readonly intervalMonth: number } | null,
+  rotation: Interval | null,
   timers: Timers,
 ): Date | null {
   if (!rotation?.enabled) return null;
-  return plus(key.rotatedAt ?? key.createdAt, rotation.intervalMonth * timers.rotationMonth);
+  const { intervalMonth, intervalDays } = rotation;
+  const interval =
+    intervalDays === undefined ? intervalMonth * timers.rotationMonth : intervalDays * timers.rotationDay;
+  return plus(key.rotatedAt ?? key.createdAt, interval);
+}
+
+interface Interval {
+  readonly enabled: boolean;
+  readonly intervalMonth: number;
+  readonly intervalDays?: number | undefined;
 }
 
 /** A duration as clients know it from IBM: 4h0m0s, 30s, 1.5s. */

@@ -1,11 +1,13 @@
 import type { Timers } from '../config/timers.js';
 import type { Key, KeyAlias } from './key.entity.js';
-import { ACTIVE, DESTROYED, NONACTIVE_REASON, stateNow } from './key-state.js';
+import { ACTIVE, DESTROYED, NONACTIVE_REASON, PENDING, stateNow } from './key-state.js';
 import { plus } from './key-timers.js';
 import type { AliasView, KeyPolicyView, KeyView } from './key-view.js';
 
+type ShownKey = Omit<Key, 'sealed' | 'materialBinding'>;
+
 /** A key as it is shown. `payload` only where the client may have it. */
-export function keyViewOf(key: Omit<Key, 'sealed'>, timers: Timers, now: Date, payload: Buffer | null = null): KeyView {
+export function keyViewOf(key: ShownKey, timers: Timers, now: Date, payload: Buffer | null = null): KeyView {
   const state = stateNow(key, now);
   const { rotation, dualAuthDelete } = key;
   return {
@@ -19,11 +21,18 @@ export function keyViewOf(key: Omit<Key, 'sealed'>, timers: Timers, now: Date, p
     nonactiveStateReason: state === ACTIVE ? null : NONACTIVE_REASON[state],
     extractable: key.extractable,
     imported: key.imported,
+    external: key.external,
+    algorithm: key.algorithm,
+    usage: key.usage,
+    labels: key.labels,
+    materialExpiresAt: state === PENDING ? null : key.materialExpiresAt,
+    deletionDueAt: key.deletionDueAt,
     keyRingId: key.keyRingId,
     bits: key.bits,
     createdAt: key.createdAt,
     createdBy: key.createdBy,
     updatedAt: key.updatedAt,
+    changedAt: key.changedAt,
     rotatedAt: key.rotatedAt,
     expiresAt: key.expiresAt,
     version: key.extractable ? null : { id: key.versionId, createdAt: key.rotatedAt ?? key.createdAt },
@@ -32,7 +41,12 @@ export function keyViewOf(key: Omit<Key, 'sealed'>, timers: Timers, now: Date, p
       keySetForDeletion: isSetForDeletion(key, now),
       authExpiresAt: isSetForDeletion(key, now) ? key.setForDeletionUntil : null,
     },
-    rotation: rotation && { enabled: rotation.enabled, intervalMonth: rotation.intervalMonth },
+    rotation: rotation && {
+      enabled: rotation.enabled,
+      intervalMonth: rotation.intervalMonth,
+      intervalDays: rotation.intervalDays ?? null,
+    },
+    rotationDueAt: key.rotationDueAt,
     deleted: state === DESTROYED,
     deletion: state === DESTROYED ? deletionOf(key, timers, now) : null,
     payload,
@@ -44,7 +58,7 @@ export function isSetForDeletion(key: Pick<Key, 'setForDeletionBy' | 'setForDele
   return key.setForDeletionBy !== null && key.setForDeletionUntil !== null && key.setForDeletionUntil > now;
 }
 
-function deletionOf(key: Omit<Key, 'sealed'>, timers: Timers, now: Date): KeyView['deletion'] {
+function deletionOf(key: ShownKey, timers: Timers, now: Date): KeyView['deletion'] {
   const { deletedAt, deletedBy } = key;
   if (deletedAt === null || deletedBy === null) return null;
   const restoreExpiresAt = plus(deletedAt, timers.restoreWindow);

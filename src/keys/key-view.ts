@@ -1,3 +1,5 @@
+import type { KeyUsage } from './key-kinds.js';
+import type { Labels } from './key-labels.js';
 import type { KeyState } from './key-state.js';
 
 /** A key as it is shown; the dialects make their shapes of it. Absent facts are null. */
@@ -14,6 +16,16 @@ export interface KeyView {
   /** true: a standard key, whose payload can be read; false: a root key. */
   readonly extractable: boolean;
   readonly imported: boolean;
+  /** Its material comes from outside, and can be away. */
+  readonly external: boolean;
+  /** `AES-256`, `RSA-3072`, `EC-P256`, … */
+  readonly algorithm: string;
+  readonly usage: KeyUsage;
+  readonly labels: Labels;
+  /** When the material goes; null: never, or there is none. */
+  readonly materialExpiresAt: Date | null;
+  /** When the key is gone for good; null: no deletion is scheduled. */
+  readonly deletionDueAt: Date | null;
   readonly keyRingId: string;
   /** Length of the key in bits. */
   readonly bits: number;
@@ -21,6 +33,8 @@ export interface KeyView {
   /** iam id: `iam-ServiceId-…`. */
   readonly createdBy: string;
   readonly updatedAt: Date;
+  /** The last act that changed its life. */
+  readonly changedAt: Date;
   /** The last rotation. */
   readonly rotatedAt: Date | null;
   readonly expiresAt: Date | null;
@@ -31,7 +45,14 @@ export interface KeyView {
     readonly keySetForDeletion: boolean;
     readonly authExpiresAt: Date | null;
   } | null;
-  readonly rotation: { readonly enabled: boolean; readonly intervalMonth: number } | null;
+  /** `intervalDays` is null where the interval is in months; where it is in days, `intervalMonth` is about as long. */
+  readonly rotation: {
+    readonly enabled: boolean;
+    readonly intervalMonth: number;
+    readonly intervalDays: number | null;
+  } | null;
+  /** When the policy rotates the key next. */
+  readonly rotationDueAt: Date | null;
   readonly deleted: boolean;
   readonly deletion: {
     readonly deletedAt: Date;

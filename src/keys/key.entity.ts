@@ -1,4 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { KeyUsage } from './key-kinds.js';
 import type { KeyState } from './key-state.js';
 
 /** A policy of a key, as it stands in its row. */
@@ -14,6 +15,8 @@ interface StoredPolicy {
 export type StoredDualAuth = StoredPolicy;
 export interface StoredRotation extends StoredPolicy {
   readonly intervalMonth: number;
+  /** Absent: the interval is in months. */
+  readonly intervalDays?: number;
 }
 
 /**
@@ -37,18 +40,28 @@ export interface StoredRotation extends StoredPolicy {
 @Index('keys_due_rotation', { synchronize: false })
 @Index('keys_due_purge', { synchronize: false })
 @Index('keys_due_authorization', { synchronize: false })
+@Index('keys_due_material', { synchronize: false })
+@Index('keys_due_deletion', { synchronize: false })
+@Index('keys_labels', { synchronize: false })
+@Index('keys_listed', { synchronize: false })
 export class Key {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'PK_keys' }) readonly id!: string;
   @Column('uuid') readonly instanceId!: string;
   @Column('text') keyRingId!: string;
-  @Column('text') readonly name!: string;
-  @Column('text', { nullable: true }) readonly description!: string | null;
+  @Column('text') name!: string;
+  @Column('text', { nullable: true }) description!: string | null;
   @Column('text', { array: true }) readonly tags!: string[];
   /** The same as in key_aliases: there they are unique, here the row MAC covers them. */
   @Column('text', { array: true }) aliases!: string[];
   @Column('boolean') readonly extractable!: boolean;
   @Column('boolean') readonly imported!: boolean;
   @Column('boolean') readonly byImportToken!: boolean;
+  /** Its material comes from outside, may be away for a while, and is always the same. */
+  @Column('boolean') readonly external!: boolean;
+  /** Of the latest version. */
+  @Column('text') algorithm!: string;
+  @Column('text') readonly usage!: KeyUsage;
+  @Column('jsonb') labels!: Record<string, string>;
   @Column('int') bits!: number;
   @Column('smallint') state!: KeyState;
   /** The latest version. The first version's id is the key's own. */
@@ -69,6 +82,12 @@ export class Key {
   @Column('timestamptz', { nullable: true }) rotatedAt!: Date | null;
   @Column('timestamptz', { nullable: true }) rotationDueAt!: Date | null;
   @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
+  /** When the material of an external key goes. */
+  @Column('timestamptz', { nullable: true }) materialExpiresAt!: Date | null;
+  /** 32 bytes that stand for the first material; null before it came. */
+  @Column('bytea', { nullable: true }) materialBinding!: Buffer | null;
+  /** Set: unusable, and gone for good at this time. */
+  @Column('timestamptz', { nullable: true }) deletionDueAt!: Date | null;
   @Column('timestamptz', { nullable: true }) deletedAt!: Date | null;
   @Column('text', { nullable: true }) deletedBy!: string | null;
 }
@@ -95,9 +114,9 @@ export class KeyAlias {
   @PrimaryColumn('text', { primaryKeyConstraintName: 'PK_key_aliases' }) readonly alias!: string;
   @Index('key_aliases_key')
   @Column('uuid')
-  readonly keyId!: string;
-  @Column('text') readonly createdBy!: string;
-  @Column('timestamptz') readonly createdAt!: Date;
+  keyId!: string;
+  @Column('text') createdBy!: string;
+  @Column('timestamptz') createdAt!: Date;
 }
 
 /** A cloud resource that a key protects. Services register them; nothing here writes them yet. */

@@ -5,29 +5,31 @@ import { type Scope, sightOf } from '../access/scope.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import type { Permission } from '../shared/permissions.js';
-import { KeyList } from './key-list.js';
+import type { ListedKey } from './key-list.js';
+import { addQuery, type KeyQuery } from './key-query.js';
+import { assertWhole } from './key-rules.js';
 import type { Place } from './key-target.js';
 import type { KeyView } from './key-view.js';
 import { keyViewOf } from './key-view-of.js';
-import type { KeyFilter, KeyPage, SearchEcho } from './list-filter.js';
+import { addSight, LISTED, Sql } from './list-sql.js';
 
-export interface ListedKeys {
+const LIMIT = { most: 1_000, otherwise: 100 } as const;
+const COLUMNS = LISTED.map((column) => `"${column}"`).join(', ');
+
+export interface KeysOfPlace {
   readonly keys: readonly KeyView[];
-  /** What was understood of `search`; null without one. */
-  readonly search: SearchEcho | null;
-  /** Too much to search: only the key that the search names directly is here. */
-  readonly incompleteSearch: boolean;
+  readonly total: number;
 }
 
-/** Keys of an instance, of the named ring only when one is named; a scoped caller sees what it may see. SEARCH_TOO_BROAD. */
-export class ListKeys extends Query<ListedKeys> {
+/** Keys of an instance that a caller may see, the newest first. */
+export class ListKeys extends Query<KeysOfPlace> {
   static readonly permission: Permission = 'key.read';
   static readonly act = 'kms.secrets.list';
   static readonly partial = true;
   constructor(
     readonly by: Caller,
     readonly target: Place,
-    readonly page: KeyPage,
+    readonly filter: KeyQuery = {},
   ) {
     super();
   }
@@ -45,61 +47,25 @@ export class ListKeysHandler implements IQueryHandler<ListKeys> {
     private readonly config: Config,
   ) {}
 
-  async execute({ by, target, page }: ListKeys): Promise<ListedKeys> {
-    const where = { ...target, sight: sightOf(by, ListKeys.permission, target.instanceId) };
-    const { rows, incomplete } = await new KeyList(this.db, where).page(page);
+  async execute({ by, target, filter }: ListKeys): Promise<KeysOfPlace> {
+    const { instanceId, keyRingId } = target;
+    const { limit = LIMIT.otherwise, offset = 0 } = filter;
+    assertWhole('limit', limit, 0, LIMIT.most);
     const now = new Date();
-    await this.audit.record({
-      act: ListKeys.act,
-      outcome: 'success',
-      by: by.name,
-      instanceId: target.instanceId,
-      detail: { totalResources: rows.length, keyRingId: target.keyRingId },
-    });
-    const { search } = page;
-    return {
-      keys: rows.map((row) => keyViewOf(row, this.config.timers, now)),
-      search: search && { query: search.text, scopes: search.scopes, not: search.not, exact: search.exact },
-      incompleteSearch: incomplete,
-    };
-  }
-}
-
-/** How many keys a list would have in all. */
-export class CountKeys extends Query<number> {
-  static readonly permission: Permission = 'key.read';
-  static readonly act = 'kms.secrets.head';
-  static readonly partial = true;
-  constructor(
-    readonly by: Caller,
-    readonly target: Place,
-    readonly filter: KeyFilter,
-  ) {
-    super();
-  }
-
-  get scope(): Scope {
-    return { instanceId: this.target.instanceId, keyRingId: this.target.keyRingId };
-  }
-}
-
-@QueryHandler(CountKeys)
-export class CountKeysHandler implements IQueryHandler<CountKeys> {
-  constructor(
-    private readonly db: DataSource,
-    private readonly audit: AuditLog,
-  ) {}
-
-  async execute({ by, target, filter }: CountKeys): Promise<number> {
-    const where = { ...target, sight: sightOf(by, CountKeys.permission, target.instanceId) };
-    const count = await new KeyList(this.db, where).count(filter);
-    await this.audit.record({
-      act: CountKeys.act,
-      outcome: 'success',
-      by: by.name,
-      instanceId: target.instanceId,
-      detail: { totalResources: count, keyRingId: target.keyRingId },
-    });
-    return count;
+    const sql = new Sql();
+    sql.where(`"keys"."instanceId" = ${sql.put(instanceId)}`);
+    if (keyRingId !== undefined) sql.where(`"keyRingId" = ${sql.put(keyRingId)}`);
+    addSight(sql, sightOf(by, ListKeys.permission, instanceId));
+    addQuery(sql, filter, now);
+    const from = `FROM "keys" WHERE ${sql.conditions}`;
+    const [count] = await this.db.query<{ n: string }[]>(`SELECT count(*) AS "n" ${from}`, sql.parameters);
+    const [most, skip] = [sql.put(limit), sql.put(offset)];
+    const rows = await this.db.query<ListedKey[]>(
+      `SELECT ${COLUMNS} ${from} ORDER BY "createdAt" DESC, "id" DESC LIMIT ${most} OFFSET ${skip}`,
+      sql.parameters,
+    );
+    const detail = { totalResources: rows.length, keyRingId };
+    await this.audit.record({ act: ListKeys.act, outcome: 'success', by: by.name, instanceId, detail });
+    return { keys: rows.map((row) => keyViewOf(row, this.config.timers, now)), total: Number(count?.n ?? 0) };
   }
 }

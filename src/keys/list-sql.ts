@@ -14,6 +14,10 @@ export const LISTED = [
   'extractable',
   'imported',
   'byImportToken',
+  'external',
+  'algorithm',
+  'usage',
+  'labels',
   'bits',
   'state',
   'versionId',
@@ -29,6 +33,8 @@ export const LISTED = [
   'rotatedAt',
   'rotationDueAt',
   'expiresAt',
+  'materialExpiresAt',
+  'deletionDueAt',
   'deletedAt',
   'deletedBy',
 ] as const;
@@ -66,16 +72,20 @@ export interface Where {
 export function addFilter(sql: Sql, { instanceId, keyRingId, sight }: Where, filter: KeyFilter): void {
   sql.where(`"instanceId" = ${sql.put(instanceId)}`);
   if (keyRingId !== undefined) sql.where(`"keyRingId" = ${sql.put(keyRingId)}`);
-  if (sight !== 'all') {
-    const [rings, keys] = [sql.put(sight.keyRingIds), sql.put(sight.keyIds)];
-    sql.where(`"keyRingId" = ANY (${rings}::text[]) OR "id" = ANY (${keys}::uuid[])`);
-  }
+  addSight(sql, sight);
   const { states } = filter;
   if (!states.includes(DESTROYED)) sql.where(`"state" <> ${DESTROYED}`); // these words are the partial indexes'
   const alive = states.filter((state) => state !== DESTROYED).length;
   if (alive < 4) sql.where(`"state" IN (${states.join(', ')})`);
   if (filter.extractable !== undefined) sql.where(`"extractable" = ${filter.extractable}`);
   for (const condition of filter.dates) sql.where(dateCondition(sql, condition));
+}
+
+/** The condition of what a caller may see of the keys. */
+export function addSight(sql: Sql, sight: Sight): void {
+  if (sight === 'all') return;
+  const [rings, keys] = [sql.put(sight.keyRingIds), sql.put(sight.keyIds)];
+  sql.where(`"keys"."keyRingId" = ANY (${rings}::text[]) OR "keys"."id" = ANY (${keys}::uuid[])`);
 }
 
 /** The condition of a search; `direct` is the id of a key that is found whatever its name. */

@@ -6,7 +6,7 @@ import { AuditLog } from '../audit/audit-log.js';
 import type { Permission } from '../shared/permissions.js';
 import { KeyVersion } from './key.entity.js';
 import { assertRoot } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertAllowed } from './key-state.js';
 import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
 import type { KeyVersionView } from './key-view.js';
@@ -53,7 +53,7 @@ export class ListVersionsHandler implements IQueryHandler<ListVersions> {
   async execute({ by, target, page }: ListVersions): Promise<ListedVersions> {
     const key = await this.store.find(target);
     assertRoot(key);
-    assertAct(page.allKeyStates ? 'list versions in any state of' : 'list versions of', stateNow(key, new Date()));
+    assertAllowed(page.allKeyStates ? 'list versions in any state of' : 'list versions of', key, new Date());
     const [rows, total] = await this.db.manager.findAndCount(KeyVersion, {
       select: { id: true, createdAt: true },
       where: { keyId: key.id },

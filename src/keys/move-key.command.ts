@@ -5,7 +5,7 @@ import { Config } from '../config/config.js';
 import { holdRing } from '../key-rings/ring-rules.js';
 import type { Permission } from '../shared/permissions.js';
 import { KeyActs } from './key-acts.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
 import type { KeyView } from './key-view.js';
@@ -38,7 +38,7 @@ export class MoveKeyHandler implements ICommandHandler<MoveKey> {
 
   async execute({ by, target, toKeyRingId }: MoveKey): Promise<KeyView> {
     const moved = await this.acts.run({ by, act: MoveKey.act }, target, async (tx, key, now) => {
-      assertAct('move', stateNow(key, now));
+      assertAllowed('move', key, now);
       await holdRing(tx, key.instanceId, toKeyRingId);
       const next = await this.units.change(tx, key, { keyRingId: toKeyRingId, updatedAt: now });
       const detail = { initialValue: { keyRingId: key.keyRingId }, newValue: { keyRingId: toKeyRingId } };

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { NewKey } from './create-key.command.js';
 import type { Key, StoredDualAuth, StoredRotation } from './key.entity.js';
-import { ACTIVE } from './key-state.js';
+import { labelled } from './key-labels.js';
+import { ACTIVE, PENDING } from './key-state.js';
 
 /** The policies a new key gets, of the instance's or of its own. */
 export interface NewKeyPolicies {
@@ -28,10 +29,14 @@ export function newKeyRow(
     tags: [...(input.tags ?? [])],
     aliases: [...(input.aliases ?? [])],
     extractable: input.extractable,
-    imported: input.material !== undefined || input.secure !== undefined,
+    imported: input.material !== undefined || input.secure !== undefined || input.external !== undefined,
     byImportToken: input.secure !== undefined,
+    external: input.external !== undefined,
+    algorithm: input.external?.algorithm ?? 'AES-256',
+    usage: input.external?.usage ?? 'ENCRYPT_DECRYPT',
+    labels: { ...labelled({}, input.labels ?? {}) },
     bits: 0,
-    state: ACTIVE,
+    state: input.external === undefined ? ACTIVE : PENDING,
     versionId: id,
     sealed: null,
     rotation: rotation && newRotation(rotation, createdBy, createdAt),
@@ -46,6 +51,9 @@ export function newKeyRow(
     rotatedAt: null,
     rotationDueAt: null,
     expiresAt: input.expiresAt ?? null,
+    materialExpiresAt: null,
+    materialBinding: null,
+    deletionDueAt: null,
     deletedAt: null,
     deletedBy: null,
   };

@@ -4,9 +4,12 @@ import type { EntityManager } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scope.js';
 import { Config } from '../config/config.js';
+import { ParameterIssue } from '../import-tokens/parameter-issue.js';
+import { needs } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { Key, KeyAlias, KeyRegistration, KeyVersion } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
+import { KeyGrant } from './key-grant.entity.js';
 import { assertAct } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { assertTime, plus } from './key-timers.js';
@@ -34,6 +37,7 @@ export class PurgeKey extends Command<KeyView> {
 export class Purge {
   constructor(
     private readonly acts: KeyActs,
+    private readonly parameters: ParameterIssue,
     private readonly config: Config,
   ) {}
 
@@ -42,7 +46,7 @@ export class Purge {
     return this.acts.run({ by, act: PurgeKey.act }, target, async (tx, key, now) => {
       assertAct('purge', key.state);
       assertTime('purge', key, this.config.timers, now);
-      await removeKey(tx, key.id);
+      await this.#remove(tx, key.id);
       const detail = {
         name: key.name,
         deletionDate: key.deletedAt,
@@ -51,6 +55,22 @@ export class Purge {
       };
       return { key, detail };
     });
+  }
+
+  /** The same for a key whose scheduled deletion is due. KEY_STATE for any other. */
+  runDue(by: Caller, target: KeyTarget): Promise<Key> {
+    return this.acts.run({ by, act: PurgeKey.act }, target, async (tx, key, now) => {
+      const due = key.deletionDueAt !== null && key.deletionDueAt <= now;
+      needs(due, 'KEY_STATE', 'the key is not due to be deleted');
+      await this.#remove(tx, key.id);
+      return { key, detail: { name: key.name, deletionDate: key.deletionDueAt } };
+    });
+  }
+
+  async #remove(tx: EntityManager, keyId: string): Promise<void> {
+    await this.parameters.forget(tx, keyId);
+    for (const rows of [KeyVersion, KeyAlias, KeyRegistration, KeyGrant]) await tx.delete(rows, { keyId });
+    await tx.delete(Key, { id: keyId });
   }
 }
 
@@ -64,11 +84,4 @@ export class PurgeKeyHandler implements ICommandHandler<PurgeKey> {
   async execute({ by, target }: PurgeKey): Promise<KeyView> {
     return keyViewOf(await this.purge.run(by, target), this.config.timers, new Date());
   }
-}
-
-async function removeKey(tx: EntityManager, keyId: string): Promise<void> {
-  await tx.delete(KeyVersion, { keyId });
-  await tx.delete(KeyAlias, { keyId });
-  await tx.delete(KeyRegistration, { keyId });
-  await tx.delete(Key, { id: keyId });
 }

@@ -5,14 +5,14 @@ import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scope.js';
 import { Config } from '../config/config.js';
 import { equalBytes } from '../shared/bytes.js';
-import { KeysteadError } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { InstancePolicies } from './instance-policies.js';
 import { type Key, KeyVersion } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { KeyMaker } from './key-maker.js';
 import { rowOf } from './key-row.js';
-import { assertNotExpired, fieldRefused } from './key-rules.js';
+import { assertNotExpired, assertSymmetric, fieldRefused } from './key-rules.js';
 import { ACTIVE, assertAct } from './key-state.js';
 import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
@@ -60,6 +60,7 @@ export class RestoreKeyHandler implements ICommandHandler<RestoreKey> {
     const proof = await this.#proofOf(found, material);
     const restored = await this.acts.run({ by, act: RestoreKey.act }, target, async (tx, key, now) => {
       this.#assertRestorable(key, now);
+      await assertHasMaterial(tx, key);
       const due = rotationDue(key, key.rotation, timers);
       const changes = { state: ACTIVE, deletedAt: null, deletedBy: null, changedAt: now, updatedAt: now } as const;
       const next = await this.units.change(tx, key, { ...changes, rotationDueAt: due });
@@ -83,6 +84,7 @@ export class RestoreKeyHandler implements ICommandHandler<RestoreKey> {
     if (material.material === undefined && material.secure === undefined) return null;
     if (!key.imported || key.extractable)
       throw fieldRefused('payload', 'absent: the key was not imported as a root key');
+    assertSymmetric(key);
     (await this.policies.of(key.instanceId)).assertToken(material);
     const { proof } = await this.maker.rootVersion(key, randomUUID(), material, new Date());
     return proof;
@@ -101,4 +103,10 @@ export class RestoreKeyHandler implements ICommandHandler<RestoreKey> {
       });
     if (!opened) throw new KeysteadError('IMPORT_INVALID', 'the key material cannot be imported');
   }
+}
+
+async function assertHasMaterial(tx: EntityManager, key: Key): Promise<void> {
+  if (!key.external) return;
+  const { blob } = await tx.findOneByOrFail(KeyVersion, { id: key.versionId });
+  needs(blob.length > 0, 'MATERIAL_ABSENT', 'the key was deleted without key material: there is nothing to restore');
 }

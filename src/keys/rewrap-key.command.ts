@@ -4,10 +4,9 @@ import type { Scope } from '../access/scope.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Permission } from '../shared/permissions.js';
 import { additionalData, sealEnvelope } from './envelope.js';
-import type { KeyVersion } from './key.entity.js';
-import { rowOf } from './key-row.js';
-import { assertRoot } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { storedRowOf } from './key-row.js';
+import { assertSymmetric } from './key-rules.js';
+import { assertAllowed } from './key-state.js';
 import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
@@ -49,16 +48,15 @@ export class RewrapKeyHandler implements ICommandHandler<RewrapKey> {
 
   async execute({ by, target, input: { ciphertext, aad = [] } }: RewrapKey): Promise<Rewrapped> {
     const key = await this.store.find(target);
-    assertRoot(key);
-    assertAct('rewrap', stateNow(key, new Date()));
+    assertSymmetric(key);
+    assertAllowed('rewrap', key, new Date());
     const { sealed, version } = await openedBy(this.store, key, ciphertext);
     const latest = await this.store.latest(key);
     await this.wraps.spend(latest.id);
     const data = additionalData(aad);
-    const stored = (one: KeyVersion) => ({ row: rowOf(key, one), blob: one.blob, mac: one.mac });
-    const { unitId, result } = await this.units.use(key, (unit) =>
-      unit.rewrap(stored(version), stored(latest), data, sealed),
-    );
+    const from = { ...storedRowOf(key, version), aad: data, sealed };
+    const to = { ...storedRowOf(key, latest), aad: data };
+    const { unitId, result } = await this.units.use(key, (unit) => unit.reencrypt(from, to));
     await this.audit.record({
       act: RewrapKey.act,
       outcome: 'success',

@@ -6,8 +6,8 @@ import { FieldError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { InstancePolicies } from './instance-policies.js';
 import type { Key } from './key.entity.js';
-import { assertRoot, fieldRefused } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertGenerated, assertRoot, fieldRefused } from './key-rules.js';
+import { assertAllowed } from './key-state.js';
 import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
 import { assertTime } from './key-timers.js';
@@ -22,6 +22,8 @@ export class RotateKey extends Command<void> {
     readonly by: Caller,
     readonly target: KeyTarget,
     readonly material: Material = {},
+    /** `immediately`: without the time that must pass between two rotations. */
+    readonly options: { readonly immediately?: boolean | undefined } = {},
   ) {
     super();
   }
@@ -40,11 +42,14 @@ export class RotateKeyHandler implements ICommandHandler<RotateKey> {
     private readonly config: Config,
   ) {}
 
-  async execute({ by, target, material }: RotateKey): Promise<void> {
+  async execute({ by, target, material, options }: RotateKey): Promise<void> {
     const found = await this.store.find(target);
     assertRoot(found);
-    assertAct('rotate', stateNow(found, new Date()));
-    const check = (key: Key, now: Date) => assertTime('rotate', key, this.config.timers, now);
+    if (found.external) assertGenerated(found);
+    assertAllowed('rotate', found, new Date());
+    const check = (key: Key, now: Date) => {
+      if (!options.immediately) assertTime('rotate', key, this.config.timers, now);
+    };
     check(found, new Date());
     assertMaterialFits(found, material);
     (await this.policies.of(found.instanceId)).assertToken(material);

@@ -5,7 +5,7 @@ import { Config } from '../config/config.js';
 import type { Key } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { KeyMaker } from './key-maker.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { rotationDue } from './key-timers.js';
 import { KeyUnits } from './key-units.js';
@@ -33,7 +33,7 @@ export class Rotation {
     const versionId = randomUUID();
     const made = await this.maker.rootVersion(found, versionId, material, new Date());
     return this.acts.run({ by, act }, { ...target, key: found.id }, async (tx, key, now) => {
-      assertAct('rotate', stateNow(key, now));
+      assertAllowed('rotate', key, now);
       check(key, now);
       const rotated = { createdAt: key.createdAt, rotatedAt: now };
       const next = await this.units.change(
@@ -42,6 +42,7 @@ export class Rotation {
         {
           versionId,
           bits: made.bits,
+          algorithm: made.version.algorithm,
           rotatedAt: now,
           changedAt: now,
           updatedAt: now,

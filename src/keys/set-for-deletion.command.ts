@@ -6,7 +6,7 @@ import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import type { Key } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { plus } from './key-timers.js';
 import { KeyUnits } from './key-units.js';
@@ -37,7 +37,7 @@ export class SetForDeletionHandler implements ICommandHandler<SetForDeletion> {
 
   async execute({ by, target }: SetForDeletion): Promise<void> {
     await this.acts.run({ by, act: SetForDeletion.act }, target, async (tx, key, now) => {
-      assertAct('set for deletion', stateNow(key, now));
+      assertAllowed('set for deletion', key, now);
       assertDualAuth(key);
       const until = plus(now, this.config.timers.authorization);
       const next = await this.units.change(tx, key, {
@@ -75,7 +75,7 @@ export class UnsetForDeletionHandler implements ICommandHandler<UnsetForDeletion
 
   async execute({ by, target }: UnsetForDeletion): Promise<void> {
     await this.acts.run({ by, act: UnsetForDeletion.act }, target, async (tx, key, now) => {
-      assertAct('unset for deletion', stateNow(key, now));
+      assertAllowed('unset for deletion', key, now);
       assertDualAuth(key);
       const next = await this.units.change(tx, key, {
         setForDeletionBy: null,

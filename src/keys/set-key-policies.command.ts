@@ -7,7 +7,7 @@ import { assertInterval } from './instance-policy-rules.js';
 import type { Key, StoredDualAuth, StoredRotation } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { assertRoot, fieldRefused } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { rotationDue } from './key-timers.js';
 import { KeyUnits } from './key-units.js';
@@ -51,7 +51,7 @@ export class SetKeyPoliciesHandler implements ICommandHandler<SetKeyPolicies> {
 
   async execute({ by, target, input }: SetKeyPolicies): Promise<KeyPolicyView[]> {
     const after = await this.acts.run({ by, act: SetKeyPolicies.act }, target, async (tx, key, now) => {
-      assertAct('set policies of', stateNow(key, now));
+      assertAllowed('set policies of', key, now);
       const rotation = nextRotation(key, input.rotation, iamIdOf(by), now);
       const dualAuthDelete = nextDualAuth(key, input.dualAuthDelete, iamIdOf(by), now);
       const next = await this.units.change(tx, key, {
@@ -84,7 +84,9 @@ export function nextRotation(
   assertInterval(intervalMonth);
   const enabled = input.enabled ?? true;
   if (key.rotation === null) return newRotation({ enabled, intervalMonth }, by, now);
-  return { ...key.rotation, enabled, intervalMonth, updatedBy: by, updatedAt: now.toISOString() };
+  const { intervalDays, ...months } = key.rotation;
+  const kept = input.intervalMonth === undefined && intervalDays !== undefined ? { intervalDays } : {};
+  return { ...months, ...kept, enabled, intervalMonth, updatedBy: by, updatedAt: now.toISOString() };
 }
 
 /** The dual authorisation policy after the input. FIELD_INVALID when it would be taken back. */

@@ -6,7 +6,7 @@ import type { Permission } from '../shared/permissions.js';
 import { Key } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { assertRoot } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { assertTime } from './key-timers.js';
 
@@ -37,7 +37,7 @@ export class SyncKeyHandler implements ICommandHandler<SyncKey> {
     await this.acts.run({ by, act: SyncKey.act }, target, async (tx, key, now) => {
       assertRoot(key);
       assertTime('sync', key, this.config.timers, now); // before the state: clients rely on this order
-      assertAct('sync', stateNow(key, now));
+      assertAllowed('sync', key, now);
       await tx.update(Key, { id: key.id }, { syncedAt: now });
       return { key: { ...key, syncedAt: now } };
     });

@@ -7,8 +7,8 @@ import type { Permission } from '../shared/permissions.js';
 import { additionalData, openEnvelope, sealEnvelope } from './envelope.js';
 import type { Key, KeyVersion } from './key.entity.js';
 import { rowOf } from './key-row.js';
-import { assertRoot, daysToExpiry } from './key-rules.js';
-import { ACTIVE, assertAct, stateNow } from './key-state.js';
+import { assertSymmetric, daysToExpiry } from './key-rules.js';
+import { ACTIVE, assertAllowed, stateNow } from './key-state.js';
 import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
@@ -55,11 +55,10 @@ export class UnwrapKeyHandler implements ICommandHandler<UnwrapKey> {
   async execute({ by, target, input: { ciphertext, aad = [] } }: UnwrapKey): Promise<Unwrapped> {
     const key = await this.store.find(target);
     const now = new Date();
-    assertRoot(key);
-    const state = stateNow(key, now);
-    assertAct('unwrap', state);
+    assertSymmetric(key);
+    assertAllowed('unwrap', key, now);
     const { sealed, version } = await openedBy(this.store, key, ciphertext);
-    const anew = version.id !== key.versionId && state === ACTIVE ? await this.store.latest(key) : null;
+    const anew = version.id !== key.versionId && stateNow(key, now) === ACTIVE ? await this.store.latest(key) : null;
     if (anew !== null) await this.wraps.spend(anew.id);
     const data = additionalData(aad);
     const { unitId, result } = await this.units.use(key, async (unit) => {

@@ -5,8 +5,8 @@ import { AuditLog } from '../audit/audit-log.js';
 import type { Permission } from '../shared/permissions.js';
 import { additionalData, sealEnvelope } from './envelope.js';
 import { rowOf } from './key-row.js';
-import { assertRoot, daysToExpiry } from './key-rules.js';
-import { assertAct, stateNow } from './key-state.js';
+import { assertSymmetric, daysToExpiry } from './key-rules.js';
+import { assertAllowed } from './key-state.js';
 import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
@@ -56,8 +56,8 @@ export class WrapKeyHandler implements ICommandHandler<WrapKey> {
   async execute({ by, target, input: { plaintext, aad = [] } }: WrapKey): Promise<Wrapped> {
     const key = await this.store.find(target);
     const now = new Date();
-    assertRoot(key);
-    assertAct('wrap', stateNow(key, now));
+    assertSymmetric(key);
+    assertAllowed('wrap', key, now);
     const version = await this.store.latest(key);
     await this.wraps.spend(version.id);
     const { unitId, result } = await this.units.use(key, async (unit) => {

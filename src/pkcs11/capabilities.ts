@@ -11,12 +11,15 @@ export interface Capabilities {
   readonly ecP256Sign: boolean;
   readonly oaepUnwrap: readonly ('SHA-1' | 'SHA-256')[];
   /**
-   * Keys that clients encrypt to an import pair are decoded outside the token, in the memory of the agent: the token does
-   * raw RSA only. False: they never leave it.
+   * AES keys that clients encrypt to an import pair by OAEP are decoded outside the token, in the memory of the agent: the
+   * token does raw RSA only. False: they never leave it. What comes in by PKCS#1 v1.5, and private keys, always pass
+   * through that memory, on their way in.
    */
   readonly oaepFallback: boolean;
   /** Mechanism that gives RFC 5649, found by known answer: CKM number, or null. */
   readonly kwp: number | null;
+  /** Kinds of private keys that the token takes in, keeps wrapped, and signs with. */
+  readonly signing: readonly ('RSA' | 'EC-P256' | 'EC-P384')[];
   readonly unwrapWithValueLen: boolean;
   readonly dataObjects: boolean;
   readonly copyToSession: boolean;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { Kwp } from './kwp.js';
+import type { Kwp } from './kwp.js';
 import type { ImportPairBits } from './mechanisms.js';
 import { opensKeysInside } from './oaep-import.js';
 import type { ResidentKeys } from './resident-keys.js';
@@ -28,17 +28,15 @@ export interface ImportPair {
  */
 export class ImportPairs {
   readonly #open = new Map<string, RsaPair>();
-  readonly #kwp: Kwp;
   #turn: Promise<unknown> = Promise.resolve();
   #inside: boolean | undefined;
 
   constructor(
     private readonly token: Token,
     private readonly resident: ResidentKeys,
+    private readonly kwp: Kwp,
     private readonly capacity = CAPACITY,
-  ) {
-    this.#kwp = new Kwp(token);
-  }
+  ) {}
 
   /** Makes a pair on the thread pool, one at a time: 0.2 to 5 s, in which every other call goes on. */
   generate(bits: ImportPairBits): Promise<ImportPair> {
@@ -48,19 +46,19 @@ export class ImportPairs {
   }
 
   /**
-   * The pair in the blob. Errors of C_UnwrapKey come as they are (crypto-core.ts judges them); KEY_ROW_INVALID when the
-   * blob has no possible length.
+   * The pair in the blob, for OAEP in the token where that is possible, else for raw RSA. Errors of C_UnwrapKey come as they
+   * are (crypto-core.ts judges them); KEY_ROW_INVALID when the blob has no possible length.
    */
   of(mkWrapId: Buffer, blob: Buffer): RsaPair {
     const possible = blob.length > LEAST_BLOB_BYTES && blob.length % 8 === 0;
     needs(possible, 'KEY_ROW_INVALID', `a wrapped RSA private key does not have ${blob.length} bytes`);
-    const name = createHash('sha256').update(mkWrapId).update(blob).digest('base64');
-    const known = this.#open.get(name);
-    const pair = known ?? this.#unwrapToUse(mkWrapId, blob);
-    this.#open.delete(name);
-    this.#open.set(name, pair);
-    if (this.#open.size > this.capacity) this.#dropOldest();
-    return pair;
+    this.#inside ??= this.#opensInside(mkWrapId, blob);
+    return this.#cached(mkWrapId, blob, this.#inside ? 'unwrap' : 'decrypt');
+  }
+
+  /** The pair in a blob that `of` opened, for raw RSA, which padding other than OAEP needs on every token. */
+  forRawRsa(mkWrapId: Buffer, blob: Buffer): RsaPair {
+    return this.#cached(mkWrapId, blob, 'decrypt');
   }
 
   /** Whether this token opens what clients encrypt without giving it out; known once a pair was opened. */
@@ -90,7 +88,7 @@ export class ImportPairs {
   #wrap(pair: RsaPair, mkWrapId: Buffer): Buffer {
     const mkWrap = this.resident.of(mkWrapId);
     const blob = this.token.atGuard('wrapping the private half of an import pair', (guard) =>
-      this.#kwp.wrap(guard, mkWrap, pair.privateKey),
+      this.kwp.wrap(guard, mkWrap, pair.privateKey),
     );
     if (this.of(mkWrapId, blob).publicKey.equals(pair.publicKey)) return blob;
     throw new KeysteadError(
@@ -99,15 +97,19 @@ export class ImportPairs {
     );
   }
 
-  #unwrapToUse(mkWrapId: Buffer, blob: Buffer): RsaPair {
-    this.#inside ??= this.#opensInside(mkWrapId, blob);
-    return this.#unwrap(mkWrapId, blob, this.#inside ? 'unwrap' : 'decrypt');
+  #cached(mkWrapId: Buffer, blob: Buffer, use: 'unwrap' | 'decrypt'): RsaPair {
+    const name = createHash('sha256').update(mkWrapId).update(blob).update(use).digest('base64');
+    const pair = this.#open.get(name) ?? this.#unwrap(mkWrapId, blob, use);
+    this.#open.delete(name);
+    this.#open.set(name, pair);
+    if (this.#open.size > this.capacity) this.#dropOldest();
+    return pair;
   }
 
   #unwrap(mkWrapId: Buffer, blob: Buffer, use: 'unwrap' | 'decrypt'): RsaPair {
     const mkWrap = this.resident.of(mkWrapId);
     const privateKey = this.token.make('opening an import pair', (guard) =>
-      this.#kwp.unwrap(guard, mkWrap, blob, importPairToUse(use)),
+      this.kwp.unwrap(guard, mkWrap, blob, importPairToUse(use)),
     );
     const publicKey = this.token.atGuard('reading an import pair', (guard) => readRsaPublicKey(guard, privateKey));
     return { privateKey, publicKey };

@@ -1,11 +1,12 @@
-import type { Handle, Template } from 'pkcs11js';
-import { KeysteadError } from '../shared/errors.js';
+import pkcs11js, { type Handle, type Template } from 'pkcs11js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import { ckrClass, toKeysteadError } from './ckr.js';
-import type { OaepHash } from './mechanisms.js';
+import { AES_256_BYTES, type OaepHash } from './mechanisms.js';
+import { attribute } from './objects.js';
 import { forgetOpenSslErrors } from './openssl-errors.js';
 import { bestOaepHash, generateRsaPair, opensOaep, type RsaPair, unwrapOaep } from './rsa-oaep.js';
 import type { Session } from './session-pool.js';
-import { importerPair } from './templates.js';
+import { importerPair, mkMac, mkWrap } from './templates.js';
 import type { Token } from './token.js';
 
 /** A one-time RSA-3072 pair inside the token, to which a master key is encrypted. */
@@ -77,4 +78,23 @@ export class TokenImporter implements Importer {
     if (opensOaep(this.session, this.pair, this.oaepHash)) return;
     throw toKeysteadError(cause, 'the importer does not open what was encrypted to it');
   }
+}
+
+/** Unwraps half of a master key into a token key (unit-token.ts). */
+export function importMasterKey(
+  token: Token,
+  importer: Importer,
+  role: 'mk-wrap' | 'mk-mac',
+  id: Buffer,
+  blob: Buffer,
+): void {
+  needs(importer instanceof TokenImporter, 'IMPORTER_INVALID', 'the importer belongs to no open token; make a new one');
+  const template = role === 'mk-wrap' ? mkWrap(id) : mkMac(id);
+  token.create(`importing ${role}`, id, (session) => {
+    const key = importer.unwrap(blob, template);
+    // SoftHSM does not tell the length of an unwrapped key; there the check values of the master key decide alone
+    const length = attribute(session, key, pkcs11js.CKA_VALUE_LEN)?.readUInt32LE() ?? 0;
+    if (length === 0 || length === AES_256_BYTES) return;
+    throw new KeysteadError('MASTER_KEY_INVALID', `the encrypted ${role} does not hold a 256-bit key`);
+  });
 }

@@ -5,7 +5,7 @@ import { Secret } from '../shared/secret.js';
 import { wrapAesKw } from './aes-kw.js';
 import { ckrClass } from './ckr.js';
 import type { ImportPairs } from './import-pairs.js';
-import { AES_256_BYTES, AES_BYTES, IV_BYTES, KW_OVERHEAD_BYTES, MECHANISMS, TAG_BYTES } from './mechanisms.js';
+import { AES_256_BYTES, AES_BYTES, IV_BYTES, KW_OVERHEAD_BYTES, TAG_BYTES } from './mechanisms.js';
 import { decodeOaepKey } from './oaep-decode.js';
 import {
   assertPairWorks,
@@ -15,6 +15,7 @@ import {
   opensNonceInside,
   unwrapKeyInside,
 } from './oaep-import.js';
+import { inRange, rawRsa } from './raw-rsa.js';
 import type { ResidentKeys } from './resident-keys.js';
 import type { RsaPair } from './rsa-oaep.js';
 import type { SealedKey } from './sealed-key.js';
@@ -45,13 +46,13 @@ export class KeyImport {
     const key = this.token.make('bringing in key material', ({ lib, handle }) =>
       lib.C_CreateObject(handle, materialToWrap(material)),
     );
-    return this.#wrapAndDiscard(mkWrapId, key);
+    return this.wrapAndDiscard(mkWrapId, key);
   }
 
   /** The caller keeps `sealed` until this settles: the thread pool reads out of its buffers. */
   async open(mkWrapId: Buffer, pairBlob: Buffer, sealed: SealedKey): Promise<Imported> {
     const pair = this.pairs.of(mkWrapId, pairBlob);
-    const { proper, wellFormed } = properSizes(sealed, modulusOf(pair));
+    const { proper, wellFormed } = properSizes(sealed, pair);
     const { blob, valid } = this.pairs.inside
       ? this.#openInside(mkWrapId, pair, proper)
       : await this.#openOutside(mkWrapId, pair, proper);
@@ -65,7 +66,7 @@ export class KeyImport {
       unwrapKeyInside(guard, pair, sealed.oaep, sealed.wrappedKey),
     );
     const proved = this.#opensNonceInside(key, sealed);
-    const blob = this.#wrapAndDiscard(mkWrapId, key);
+    const blob = this.wrapAndDiscard(mkWrapId, key);
     const valid = opened && proved && !isUniformInside(blob.length - KW_OVERHEAD_BYTES, sealed);
     if (!valid) {
       this.token.sessionObjectsMade += 1;
@@ -76,26 +77,13 @@ export class KeyImport {
 
   /** Raw RSA in the token, the rest in this process. An error of the RSA is the unit's: its input is in range. */
   async #openOutside(mkWrapId: Buffer, pair: RsaPair, sealed: SealedKey): Promise<Imported> {
-    using encoded = new Secret(await this.#rawRsa(pair, sealed.wrappedKey));
+    using encoded = new Secret(await rawRsa(this.token, pair, sealed.wrappedKey));
     using substitute = new Secret(randomBytes(AES_256_BYTES));
     const decoded = decodeOaepKey(encoded.bytes, sealed.oaep, substitute.bytes);
     using key = new Secret(decoded.key);
     const proved = opensNonce(key.bytes, sealed);
     const blob = this.wrapMaterial(mkWrapId, key.bytes);
     return { blob, valid: decoded.valid && proved && !isUniform(key.bytes) };
-  }
-
-  /** RSADP, RFC 8017 section 5.1.2, on the thread pool: as many bytes as the modulus. */
-  #rawRsa(pair: RsaPair, input: Buffer): Promise<Buffer> {
-    return this.token.pool.lease('decrypting with an import pair', async ({ lib, handle }) => {
-      const room = Buffer.alloc(input.length);
-      lib.C_DecryptInit(handle, { mechanism: MECHANISMS.CKM_RSA_X_509 }, pair.privateKey);
-      const output = await lib.C_DecryptAsync(handle, input, room);
-      const encoded = Buffer.alloc(input.length);
-      output.copy(encoded, encoded.length - output.length); // should a module leave out leading zeros
-      room.fill(0);
-      return encoded;
-    });
   }
 
   #opensNonceInside(key: Handle, sealed: SealedKey): boolean {
@@ -108,7 +96,8 @@ export class KeyImport {
     }
   }
 
-  #wrapAndDiscard(mkWrapId: Buffer, key: Handle): Buffer {
+  /** Wraps a session object and destroys it. */
+  wrapAndDiscard(mkWrapId: Buffer, key: Handle): Buffer {
     try {
       const mkWrap = this.resident.of(mkWrapId);
       const blob = this.token.atGuard('wrapping a key', (guard) => wrapAesKw(guard, mkWrap, key, AES_256_BYTES));
@@ -121,27 +110,19 @@ export class KeyImport {
 }
 
 /** Every part in its one possible size; a part in another size is replaced by random bytes, and not well-formed. */
-function properSizes(sealed: SealedKey, modulus: Buffer): { proper: SealedKey; wellFormed: boolean } {
+function properSizes(sealed: SealedKey, pair: RsaPair): { proper: SealedKey; wellFormed: boolean } {
+  const { input: wrappedKey, fits: isInRange } = inRange(pair, sealed.wrappedKey);
   const fits = [
-    sealed.wrappedKey.length === modulus.length && sealed.wrappedKey.compare(modulus) < 0,
     sealed.encryptedNonce.length === IV_BYTES + TAG_BYTES,
     sealed.iv.length === IV_BYTES,
     sealed.nonce.length === IV_BYTES,
   ] as const;
   const proper = {
     oaep: sealed.oaep,
-    wrappedKey: fits[0] ? sealed.wrappedKey : below(modulus),
-    encryptedNonce: fits[1] ? sealed.encryptedNonce : randomBytes(IV_BYTES + TAG_BYTES),
-    iv: fits[2] ? sealed.iv : randomBytes(IV_BYTES),
-    nonce: fits[3] ? sealed.nonce : randomBytes(IV_BYTES),
+    wrappedKey,
+    encryptedNonce: fits[0] ? sealed.encryptedNonce : randomBytes(IV_BYTES + TAG_BYTES),
+    iv: fits[1] ? sealed.iv : randomBytes(IV_BYTES),
+    nonce: fits[2] ? sealed.nonce : randomBytes(IV_BYTES),
   };
-  return { proper, wellFormed: fits.every(Boolean) };
-}
-
-function below(modulus: Buffer): Buffer {
-  return Buffer.concat([Buffer.alloc(1), randomBytes(modulus.length - 1)]);
-}
-
-function modulusOf({ publicKey }: RsaPair): Buffer {
-  return Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url');
+  return { proper, wellFormed: isInRange && fits.every(Boolean) };
 }

@@ -1,24 +1,12 @@
 import { createHash } from 'node:crypto';
+import { type Decoded, isZero, keyOf } from './constant-time.js';
 import { AES_BYTES, type OaepHash } from './mechanisms.js';
 
 /**
- * EME-OAEP decoding, RFC 8017 section 7.1.2 step 3, for tokens that do raw RSA only. MGF1 over the same hash, no label.
- *
- * Which of the checks failed must not be seen, in time or otherwise: knowing whether the first byte was zero is enough to
- * decrypt anything in about a thousand tries (Manger 2001). So nothing here branches on, or indexes by, what was decrypted: every
- * byte is looked at, and outcomes are numbers (1 or 0) that are combined at the end. Only the length of a message that is
- * valid shows. JavaScript promises no constant time all the same; what closes this door is that a pair burns after a few
- * failures.
+ * EME-OAEP decoding, RFC 8017 section 7.1.2 step 3, for tokens that do raw RSA only. MGF1 over the same hash, no label. It
+ * keeps to the rules of constant-time.ts: knowing whether the first byte was zero is enough to decrypt anything in about a
+ * thousand tries (Manger 2001).
  */
-interface Decoded {
-  /** 1 or 0. */
-  readonly valid: number;
-  /** The data block; the message is its tail. */
-  readonly block: Buffer;
-  /** Of the message, in bytes; meaningless when not valid. */
-  readonly length: number;
-}
-
 const HASHES = {
   'SHA-256': { name: 'sha256', bytes: 32 },
   'SHA-1': { name: 'sha1', bytes: 20 },
@@ -35,15 +23,19 @@ export function decodeOaep(encoded: Buffer, hash: OaepHash): Buffer | undefined 
  * substitute (32 bytes) and `valid` is false: go on with it, and refuse at the very end.
  */
 export function decodeOaepKey(encoded: Buffer, hash: OaepHash, substitute: Buffer): { key: Buffer; valid: boolean } {
+  const { key, fits } = keyOf(decode(encoded, hash), AES_BYTES, substitute);
+  return { key, valid: fits };
+}
+
+/** Like decodeOaepKey for other lengths; `valid` says whether there is a message, `fits` whether it has such a length. */
+export function decodeOaepMaterial(
+  encoded: Buffer,
+  hash: OaepHash,
+  lengths: readonly number[],
+  substitute: Buffer,
+): { key: Buffer; fits: boolean; valid: boolean } {
   const decoded = decode(encoded, hash);
-  const fits = AES_BYTES.reduce((any, bytes) => any | isZero(decoded.length ^ bytes), 0);
-  const valid = decoded.valid & fits;
-  const length = select(valid, decoded.length, substitute.length);
-  const tail = decoded.block.subarray(decoded.block.length - length);
-  const key = Buffer.alloc(length);
-  for (let i = 0; i < length; i += 1) key[i] = select(valid, tail[i] ?? 0, substitute[i] ?? 0);
-  decoded.block.fill(0);
-  return { key, valid: valid === 1 };
+  return { ...keyOf(decoded, lengths, substitute), valid: decoded.valid === 1 };
 }
 
 /** An encoded message is 0x00 ‖ masked seed ‖ masked block; a block is hash of the label ‖ zeros ‖ 0x01 ‖ message. */
@@ -86,14 +78,4 @@ function xor(a: Buffer, b: Buffer): Buffer {
   const out = Buffer.alloc(a.length);
   for (let i = 0; i < a.length; i += 1) out[i] = (a[i] ?? 0) ^ (b[i] ?? 0);
   return out;
-}
-
-/** 1 for zero, 0 for any other number below 2^31, without a branch. */
-function isZero(number: number): number {
-  return (number - 1) >>> 31;
-}
-
-/** `yes` for a bit of 1, `no` for 0, without a branch. */
-function select(bit: number, yes: number, no: number): number {
-  return (yes & -bit) | (no & (bit - 1));
 }

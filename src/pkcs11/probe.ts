@@ -10,6 +10,7 @@ import { AES_256_BYTES, IV_BYTES, KWP_CANDIDATES, MECHANISMS, TAG_BYTES } from '
 import { opensKeysInside } from './oaep-import.js';
 import { attribute, destroyAll, theOne } from './objects.js';
 import { ProbeBench } from './probe-bench.js';
+import { signingKinds } from './probe-signing.js';
 import type { Session } from './session-pool.js';
 import * as templates from './templates.js';
 import type { UnitToken } from './unit-token.js';
@@ -46,6 +47,7 @@ export function probeCapabilities(unit: UnitToken): Promise<Capabilities> {
       oaepUnwrap: bench.oaepHashes,
       oaepFallback: !bench.does((session) => opensKeysInside(model, session, bench.pair)),
       kwp: KWP_CANDIDATES.find((mechanism) => bench.does(() => wrapsPadded(bench, mechanism))) ?? null,
+      signing: signingKinds(bench),
       unwrapWithValueLen: bench.does(() => unwrapsWithLength(bench)),
       dataObjects: bench.does((session) => keepsData(session)),
       copyToSession: bench.does((session) => copies(bench, session)),

@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto';
 import pkcs11js, { type Template } from 'pkcs11js';
+import * as signing from './signing-templates.js';
 import * as templates from './templates.js';
 
 const id = Buffer.alloc(16, 1);
@@ -15,6 +17,7 @@ const SECRETS = {
   'check key': templates.checkKey(),
   'imported key': templates.importedKey(),
   'key material': templates.materialToWrap(Buffer.alloc(32, 1)),
+  'transport key': signing.transportKey(Buffer.alloc(32, 1)),
   'probe kek': templates.probeKek(),
   'probe extractable': templates.probeExtractable(),
 };
@@ -24,11 +27,17 @@ const PRIVATES = {
   'import pair to generate': newPair.privateKey,
   'import pair for OAEP': templates.importPairToUse('unwrap'),
   'import pair for raw RSA': templates.importPairToUse('decrypt'),
+  'RSA key to wrap': signing.privateKeyToWrap('RSA-2048'),
+  'EC key to wrap': signing.privateKeyToWrap('EC-P256'),
+  'RSA key to sign': signing.privateKeyToSign('RSA-4096'),
+  'EC key to sign': signing.privateKeyToSign('EC-P384'),
 };
 const PUBLICS = {
   'receipt public key': receipt.publicKey,
   'importer public key': importer.publicKey,
   'import pair public key': newPair.publicKey,
+  'RSA key to verify': signing.publicKeyToVerify(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey),
+  'EC key to verify': signing.publicKeyToVerify(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey),
 };
 const KEYS = { ...SECRETS, ...PRIVATES, ...PUBLICS };
 const ALL: Record<string, Template> = { ...KEYS, data: templates.data('record', id, Buffer.from('x')) };
@@ -86,6 +95,13 @@ it.each([
   ['import pair for raw RSA', ['decrypt']],
   ['import pair public key', []],
   ['importer public key', []],
+  ['transport key', ['unwrap']],
+  ['RSA key to wrap', []],
+  ['EC key to wrap', []],
+  ['RSA key to sign', ['sign']],
+  ['EC key to sign', ['sign']],
+  ['RSA key to verify', ['verify']],
+  ['EC key to verify', ['verify']],
 ] as const)('%s can only %p', (name, allowed) => {
   expect(uses(KEYS[name])).toEqual(allowed);
 });
@@ -114,6 +130,8 @@ it('makes nothing extractable but what is on its way into its blob, and a known 
     'key material',
     'probe extractable',
     'import pair to generate',
+    'RSA key to wrap',
+    'EC key to wrap',
   ]);
 });
 

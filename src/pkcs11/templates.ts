@@ -50,7 +50,7 @@ interface Shape {
 }
 
 /** A session object that nobody looks up. */
-function inSession(label: string): Shape {
+export function inSession(label: string): Shape {
   return { label, id: Buffer.alloc(0), onToken: false };
 }
 
@@ -84,15 +84,15 @@ function hidden(extractable = false): Attribute[] {
   ];
 }
 
-function secret(keyType: number, uses: readonly SecretUse[], shape: Shape, ...more: Attribute[]): Template {
+export function secret(keyType: number, uses: readonly SecretUse[], shape: Shape, ...more: Attribute[]): Template {
   return key(pkcs11js.CKO_SECRET_KEY, keyType, shape, ...hidden(), ...only(uses, SECRET_USES), ...more);
 }
 
-function privateHalf(keyType: number, uses: readonly PrivateUse[], shape: Shape, extractable = false): Template {
+export function privateHalf(keyType: number, uses: readonly PrivateUse[], shape: Shape, extractable = false): Template {
   return key(pkcs11js.CKO_PRIVATE_KEY, keyType, shape, ...hidden(extractable), ...only(uses, PRIVATE_USES));
 }
 
-function publicHalf(keyType: number, uses: readonly PublicUse[], shape: Shape, ...more: Attribute[]): Template {
+export function publicHalf(keyType: number, uses: readonly PublicUse[], shape: Shape, ...more: Attribute[]): Template {
   return key(pkcs11js.CKO_PUBLIC_KEY, keyType, shape, ...only(uses, PUBLIC_USES), ...more);
 }
 

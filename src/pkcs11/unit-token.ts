@@ -1,13 +1,14 @@
 import pkcs11js from 'pkcs11js';
-import { KeysteadError, needs } from '../shared/errors.js';
+import { needs } from '../shared/errors.js';
 import { ckrClass } from './ckr.js';
 import { CryptoCore } from './crypto-core.js';
 import { signEs256, spkiOfPoint } from './ecdsa.js';
+import type { ExternalKeys } from './external-keys.js';
 import type { ImportPair } from './import-pairs.js';
-import { type Importer, TokenImporter } from './importer.js';
+import { type Importer, importMasterKey, TokenImporter } from './importer.js';
 import { type TokenObject, takeInventory } from './inventory.js';
 import type { Imported } from './key-import.js';
-import { AES_256_BYTES, type ImportPairBits, MECHANISMS } from './mechanisms.js';
+import { type ImportPairBits, MECHANISMS } from './mechanisms.js';
 import { attribute, destroyAll, findAll, idOf, theOne } from './objects.js';
 import type { SealedKey } from './sealed-key.js';
 import * as templates from './templates.js';
@@ -173,19 +174,7 @@ export class UnitToken {
    * is seen to hold no 256-bit key; nothing is left on the token then.
    */
   importMasterKey(importer: Importer, role: 'mk-wrap' | 'mk-mac', id: Buffer, blob: Buffer): void {
-    needs(
-      importer instanceof TokenImporter,
-      'IMPORTER_INVALID',
-      'the importer belongs to no open token; make a new one',
-    );
-    const template = role === 'mk-wrap' ? templates.mkWrap(id) : templates.mkMac(id);
-    this.token.create(`importing ${role}`, id, (session) => {
-      const key = importer.unwrap(blob, template);
-      // SoftHSM does not tell the length of an unwrapped key; there the check values of the master key decide alone
-      const length = attribute(session, key, pkcs11js.CKA_VALUE_LEN)?.readUInt32LE() ?? 0;
-      if (length === 0 || length === AES_256_BYTES) return;
-      throw new KeysteadError('MASTER_KEY_INVALID', `the encrypted ${role} does not hold a 256-bit key`);
-    });
+    importMasterKey(this.token, importer, role, id, blob);
   }
 
   /**
@@ -239,6 +228,11 @@ export class UnitToken {
    */
   decrypt(mkWrapId: Buffer, blob: Buffer, sealed: Buffer, aad: Buffer): Buffer {
     return this.#core.decrypt(mkWrapId, blob, sealed, aad);
+  }
+
+  /** Keys whose material clients bring. */
+  get external(): ExternalKeys {
+    return this.#core.external;
   }
 
   /** A fresh proof that the unit works; with an mk-wrap, end to end. Throws TOKEN_LOST or UNIT_FAULT. */

@@ -19,12 +19,16 @@ export const PERMISSIONS = {
   'key.payload': ['ReaderPlus', 'Writer', 'Manager'],
   'key.create': WRITERS,
   'key.use': ANYONE, // wrap, unwrap, rewrap
+  'key.import': WRITERS, // key material from outside: parameters, import
+  'key.update': WRITERS, // name, description, labels
   'key.rotate': WRITERS,
   'key.sync': WRITERS,
   'key.set-for-deletion': WRITERS,
-  'key.manage': MANAGER, // enable, disable, delete, restore, move to another ring
+  'key.manage': MANAGER, // enable, disable, delete, restore, move to another ring, delete key material
   'key.purge': ['KeyPurge'],
   'key-alias.write': WRITERS,
+  'key-grant.read': MANAGER,
+  'key-grant.write': MANAGER,
   'key-policy.read': MANAGER,
   'key-policy.write': MANAGER,
   'key-ring.read': ANYONE,
@@ -36,6 +40,7 @@ export const PERMISSIONS = {
   'instance-policy.write': MANAGER,
   'registration.read': ANYONE,
   'api-key.manage': MANAGER,
+  'access-key.manage': MANAGER,
   'audit.read': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;

@@ -1,65 +1,25 @@
 import { constants, type KeyObject, sign } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import type { AgentConnection } from './agent-connection.js';
-import { readAllFields, readFields, rowFields } from './fields.js';
+import { readAllFields, readFields, rowFields, storedFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
-import {
-  type Capabilities,
-  type ClaimRequest,
-  type FactsAnswer,
-  type FactsRequest,
-  type KeyRowFields,
-  type NextRow,
-  type Opcode,
-  type ReceiptAnswer,
-  type RowChange,
-  type SealedKey,
-  type StoredRow,
-  type UnitProbe,
-  type WrappedKey,
+import type {
+  KeyRowFields,
+  NextRow,
+  RowChange,
+  SealedKey,
+  SealedMaterial,
+  SigningAlgorithm,
+  StoredMaterial,
+  StoredRow,
+  WrappedKey,
 } from './protocol.js';
 
+export { AdminClient } from './admin-client.js';
 export { AgentConnection, type ConnectionOptions } from './agent-connection.js';
 
-/** Claims and commands write to the token several times and may make an RSA-3072 pair. */
-const ACT_DEADLINE_MS = 30_000;
 /** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
 const PAIR_DEADLINE_MS = 60_000;
-
-/** The admin set: what is true of the unit, claim, and signed commands. Refusals come back as thrown KeysteadErrors. */
-export class AdminClient {
-  constructor(readonly connection: AgentConnection) {}
-
-  probe(): Promise<UnitProbe> {
-    return this.#ask('probe', {});
-  }
-
-  facts(request: FactsRequest): Promise<FactsAnswer> {
-    return this.#ask('facts', request);
-  }
-
-  capabilities(): Promise<Capabilities> {
-    return this.#ask('capabilities', {});
-  }
-
-  /** The receipt of a claim that was done. */
-  claim(request: ClaimRequest): Promise<ReceiptAnswer> {
-    return this.#ask('claim', request, ACT_DEADLINE_MS);
-  }
-
-  /**
-   * The receipt says whether the op was done or refused. A thrown refusal means that nothing changed, counter included;
-   * only after UNIT_FAULT, TOKEN_LOST and UNIT_UNREACHABLE that is not known: the same document again tells.
-   */
-  command(document: string): Promise<ReceiptAnswer> {
-    return this.#ask('command', { document }, ACT_DEADLINE_MS);
-  }
-
-  async #ask<T>(op: Opcode, body: object, deadlineMs?: number): Promise<T> {
-    const answer = await this.connection.request(op, Buffer.from(JSON.stringify(body)), deadlineMs);
-    return JSON.parse(answer.toString('utf8')) as T;
-  }
-}
 
 /** The crypto set, on a connection on which the KMS user proved itself. */
 export class CryptoClient {
@@ -100,15 +60,6 @@ export class CryptoClient {
   }
 
   /**
-   * What was sealed under the one version, sealed under the other version of the same key with the same `aad`. Throws
-   * CIPHERTEXT_INVALID, KEY_ROW_INVALID, KEY_STATE.
-   */
-  rewrap(from: StoredRow, to: StoredRow, aad: Buffer, sealed: Buffer): Promise<Buffer> {
-    const fields = [from, to].flatMap(({ row, blob, mac }) => [...rowFields(row), blob, mac]);
-    return this.connection.request('rewrap', lengthPrefixed([...fields, aad, sealed]));
-  }
-
-  /**
    * Wraps key material of the client's: 16, 24 or 32 bytes, as `row.algorithm` says (AES-128, AES-192, AES-256). The agent
    * wipes its copy; the caller's is the caller's. Throws FIELD_INVALID for another length or when all bytes are equal.
    */
@@ -127,21 +78,14 @@ export class CryptoClient {
 
   /** The same for 1 to 500 rows, in their order: all, or an error for the first that cannot. */
   async changeRows(changes: readonly RowChange[]): Promise<{ mac: Buffer }[]> {
-    const fields = changes.flatMap(({ row, blob, mac, next }) => [
-      ...rowFields(row),
-      blob,
-      mac,
-      next.state,
-      next.policy,
-    ]);
+    const fields = changes.flatMap((change) => [...storedFields(change), change.next.state, change.next.policy]);
     const macs = readAllFields(await this.connection.request('changeRows', lengthPrefixed(fields)));
     return macs.map((mac) => ({ mac }));
   }
 
   /** Whether each of 1 to 500 stored rows is as Keystead wrote it, in their order. */
   async checkRows(rows: readonly StoredRow[]): Promise<boolean[]> {
-    const fields = rows.flatMap(({ row, blob, mac }) => [...rowFields(row), blob, mac]);
-    const answer = await this.connection.request('checkRows', lengthPrefixed(fields));
+    const answer = await this.connection.request('checkRows', lengthPrefixed(rows.flatMap(storedFields)));
     return [...answer].map((genuine) => genuine === 1);
   }
 
@@ -182,6 +126,72 @@ export class CryptoClient {
     const answer = await this.connection.request('importWithPair', body);
     const [algorithm, blob, mac] = readFields(answer, 3) as [Buffer, Buffer, Buffer];
     return { algorithm: algorithm.toString('utf8'), blob, mac };
+  }
+
+  /** The row MAC of an external key that has no material yet: `row.state` is pre-activation, the blob is empty. */
+  async newExternalRow(row: KeyRowFields): Promise<{ mac: Buffer }> {
+    return { mac: await this.connection.request('newExternalRow', lengthPrefixed(rowFields(row))) };
+  }
+
+  /**
+   * Takes in the material of an external key, encrypted to an active pair, and gives its row the next state (active or
+   * suspended) and policy; the row is pre-activation, active or suspended. `stored.row.algorithm` says what the material must
+   * be: AES-256 (32 bytes, no `privateKey`), or RSA-2048, RSA-3072, RSA-4096, EC-P256, EC-P384 (with `privateKey`).
+   * Throws IMPORT_INVALID for whatever does not open; after a good OAEP decode MATERIAL_LENGTH, or TEMPORARY_KEY_LENGTH
+   * beside a private key; PRIVATE_KEY_INVALID. Under RSAES_PKCS1_V1_5 everything up to an opened private key is
+   * IMPORT_INVALID.
+   */
+  async importMaterial(
+    pairRow: KeyRowFields,
+    pairBlob: Buffer,
+    pairMac: Buffer,
+    given: SealedMaterial,
+    stored: StoredRow,
+    next: NextRow,
+  ): Promise<StoredMaterial> {
+    const pair = storedFields({ row: pairRow, blob: pairBlob, mac: pairMac });
+    const sealed = [given.algorithm, given.wrappedKey, given.privateKey ?? Buffer.alloc(0)];
+    const body = lengthPrefixed([...pair, ...sealed, ...storedFields(stored), next.state, next.policy]);
+    const answer = readFields(await this.connection.request('importMaterial', body), 4);
+    const [blob, mac, binding, publicKey] = answer as [Buffer, Buffer, Buffer, Buffer];
+    return { blob, mac, binding, publicKey: publicKey.length > 0 ? publicKey : null };
+  }
+
+  /**
+   * The MAC of an active or suspended row after its material went: state pre-activation, this policy, an empty blob.
+   * Throws KEY_ROW_INVALID, KEY_STATE.
+   */
+  async dropMaterial(stored: StoredRow, policy: string): Promise<{ mac: Buffer }> {
+    return { mac: await this.connection.request('dropMaterial', lengthPrefixed([...storedFields(stored), policy])) };
+  }
+
+  /**
+   * Decrypts with one row and encrypts with the other; the plaintext stays in the unit. iv (12 bytes) ‖ ciphertext ‖ tag
+   * (16 bytes). `to` is active, or deactivated when both are of the same key. Throws as decrypt and encrypt do.
+   */
+  reencrypt(from: StoredRow & { aad: Buffer; sealed: Buffer }, to: StoredRow & { aad: Buffer }): Promise<Buffer> {
+    const body = lengthPrefixed([...storedFields(from), from.aad, from.sealed, ...storedFields(to), to.aad]);
+    return this.connection.request('reencrypt', body);
+  }
+
+  /**
+   * Signs a digest (32, 48 or 64 bytes, as the algorithm says) inside the token, with an active key. RSA: as long as the
+   * modulus (PSS with a salt as long as the digest, RFC 8017); ECDSA (FIPS 186-5): DER of SEQUENCE { r, s } (RFC 3279).
+   * Throws BAD_REQUEST for an algorithm or digest that does not fit; KEY_ROW_INVALID, KEY_STATE.
+   */
+  sign(stored: StoredRow, algorithm: SigningAlgorithm, digest: Buffer): Promise<Buffer> {
+    return this.connection.request('sign', lengthPrefixed([...storedFields(stored), algorithm, digest]));
+  }
+
+  /** Whether `sign` could have given this signature, with an active or deactivated key. Throws as sign does. */
+  async verify(stored: StoredRow, algorithm: SigningAlgorithm, digest: Buffer, signature: Buffer): Promise<boolean> {
+    const body = lengthPrefixed([...storedFields(stored), algorithm, digest, signature]);
+    return (await this.connection.request('verify', body))[0] === 1;
+  }
+
+  /** SPKI DER of an RSA or EC key that is active, suspended or deactivated. Throws KEY_ROW_INVALID, KEY_STATE, BAD_REQUEST. */
+  publicKey(stored: StoredRow): Promise<Buffer> {
+    return this.connection.request('publicKey', lengthPrefixed(storedFields(stored)));
   }
 }
 

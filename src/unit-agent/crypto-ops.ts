@@ -1,7 +1,6 @@
-import { constants, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { constants, createPublicKey, randomBytes, verify as verifySignature } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { Secret } from '../shared/secret.js';
 import { assertAllowed } from '../shared/unit-state.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
@@ -9,14 +8,14 @@ import { ROW_FIELDS, readFields, rowOf } from './fields.js';
 import { generateImportPair, importPairPublicKey, importWithPair } from './import-ops.js';
 import { assertUsable, type KeyUse } from './key-row.js';
 import { CHALLENGE_BYTES, kmsUserProof } from './kms-user-proof.js';
-import type { KeyRowFields } from './protocol.js';
+import { dropMaterial, importMaterial, newExternalRow } from './material-ops.js';
+import { reencrypt } from './reencrypt.js';
 import { assertNew, changeRows, checkRows, importRootKey, macOf } from './row-ops.js';
 import type { Serving } from './serving.js';
+import { publicKey, sign, verify } from './signing-ops.js';
 import type { MasterKeyRecord } from './unit-record.js';
 
 const MOST_RANDOM_BYTES = 4_096;
-/** A row as it is stored: its fields, the blob and the MAC. */
-const STORED_FIELDS = ROW_FIELDS + 2;
 
 /** The crypto set on one connection. It serves the enrolled KMS user, who proves on each connection that it is the one. */
 export class CryptoSession {
@@ -41,7 +40,7 @@ export class CryptoSession {
     needs(user && challenge, 'KMS_USER_REFUSED', refusal);
     const key = createPublicKey({ key: Buffer.from(user.spki, 'base64'), format: 'der', type: 'spki' });
     const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
-    const genuine = verify('sha256', kmsUserProof(this.unit.dir.id, challenge), pss, signature);
+    const genuine = verifySignature('sha256', kmsUserProof(this.unit.dir.id, challenge), pss, signature);
     needs(genuine, 'KMS_USER_REFUSED', refusal);
     this.#proved = user.spki;
     return Buffer.alloc(0);
@@ -91,6 +90,34 @@ export class CryptoSession {
     return this.unit.inBackground(importWithPair(() => this.#ready(), body));
   }
 
+  newExternalRow(body: Buffer): Buffer {
+    return newExternalRow(this.#ready(), body);
+  }
+
+  importMaterial(body: Buffer): Promise<Buffer> {
+    return this.unit.inBackground(importMaterial(() => this.#ready(), body));
+  }
+
+  dropMaterial(body: Buffer): Buffer {
+    return dropMaterial(this.#ready(), body);
+  }
+
+  reencrypt(body: Buffer): Buffer {
+    return reencrypt(this.#ready(), body);
+  }
+
+  sign(body: Buffer): Promise<Buffer> {
+    return this.unit.inBackground(sign(() => this.#ready(), body));
+  }
+
+  verify(body: Buffer): Buffer {
+    return verify(this.#ready(), body);
+  }
+
+  publicKey(body: Buffer): Buffer {
+    return publicKey(this.#ready(), body);
+  }
+
   encrypt(body: Buffer): Buffer {
     const { token, wrapId, blob, aad, data } = this.#withRow('encrypt', body);
     return token.encrypt(wrapId, blob, data, aad);
@@ -101,32 +128,14 @@ export class CryptoSession {
     return token.decrypt(wrapId, blob, data, aad);
   }
 
-  /** Opens under one version of a key and encrypts under another; the plaintext does not leave this process. */
-  rewrap(body: Buffer): Buffer {
-    const serving = this.#ready();
-    const fields = readFields(body, 2 * STORED_FIELDS + 2);
-    const from = this.#usable('decrypt', serving, fields);
-    const to = this.#usable('rewrap', serving, fields.slice(STORED_FIELDS));
-    needs(from.row.key === to.row.key, 'BAD_REQUEST', 'both rows of a rewrap are of the same key');
-    const [aad, sealed] = fields.slice(2 * STORED_FIELDS) as [Buffer, Buffer];
-    const { token, wrapId } = serving;
-    using plaintext = new Secret(token.decrypt(wrapId, from.blob, sealed, aad));
-    return token.encrypt(wrapId, to.blob, plaintext.bytes, aad);
-  }
-
+  /** MAC and state of the row are checked in the frame that uses its blob. */
   #withRow(use: KeyUse, body: Buffer): Serving & { blob: Buffer; aad: Buffer; data: Buffer } {
     const serving = this.#ready();
-    const fields = readFields(body, STORED_FIELDS + 2);
-    const [aad, data] = fields.slice(STORED_FIELDS) as [Buffer, Buffer];
-    return { ...serving, blob: this.#usable(use, serving, fields).blob, aad, data };
-  }
-
-  /** MAC and state of the row are checked in the frame that uses its blob. */
-  #usable(use: KeyUse, serving: Serving, fields: readonly Buffer[]): { row: KeyRowFields; blob: Buffer } {
+    const fields = readFields(body, ROW_FIELDS + 4);
+    const [blob, given, aad, data] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
     const row = rowOf(fields);
-    const [blob, given] = fields.slice(ROW_FIELDS) as [Buffer, Buffer];
     assertUsable(use, row, { given, computed: macOf(serving, row, blob) }, serving.instance);
-    return { row, blob };
+    return { ...serving, blob, aad, data };
   }
 
   /** The unit serves: this user is the enrolled one, and the master key is the right one. */

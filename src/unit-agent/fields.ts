@@ -1,5 +1,5 @@
 import { needs } from '../shared/errors.js';
-import type { KeyRowFields } from './protocol.js';
+import type { KeyRowFields, StoredRow } from './protocol.js';
 
 /**
  * The fields of a body made by lengthPrefixed (shared/bytes.ts); exactly `count` of them and nothing after.
@@ -51,10 +51,23 @@ export function rowFields(row: KeyRowFields): string[] {
 
 export const ROW_FIELDS = 6;
 
+/** The fields of a stored row: those of the row, the blob, the MAC. */
+export function storedFields({ row, blob, mac }: StoredRow): (string | Buffer)[] {
+  return [...rowFields(row), blob, mac];
+}
+
+export const STORED_FIELDS = ROW_FIELDS + 2;
+
 /** The inverse of rowFields. */
 export function rowOf(fields: readonly Buffer[]): KeyRowFields {
   const [instance = '', key = '', version = '', algorithm = '', state = '', policy = ''] = fields
     .slice(0, ROW_FIELDS)
     .map((field) => field.toString('utf8'));
   return { instance, key, version, algorithm, state, policy };
+}
+
+/** The inverse of storedFields. */
+export function storedRow(fields: readonly Buffer[]): StoredRow {
+  const [blob, mac] = fields.slice(ROW_FIELDS, STORED_FIELDS) as [Buffer, Buffer];
+  return { row: rowOf(fields), blob, mac };
 }

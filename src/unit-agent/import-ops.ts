@@ -1,15 +1,14 @@
 import type { ImportPairBits } from '../pkcs11/mechanisms.js';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { ROW_FIELDS, readFields, rowOf } from './fields.js';
+import { ROW_FIELDS, readFields, rowOf, STORED_FIELDS, storedRow } from './fields.js';
 import { assertUsable } from './key-row.js';
 import type { KeyRowFields, SealedKey } from './protocol.js';
-import { aesOf, assertNew, macOf } from './row-ops.js';
+import { aesOf, assertNew, givenMac, macOf } from './row-ops.js';
 import type { Ready, Serving } from './serving.js';
 
 const PAIR_BITS: Readonly<Record<string, ImportPairBits>> = { 'RSA-2048': 2048, 'RSA-3072': 3072, 'RSA-4096': 4096 };
 const KW_OVERHEAD_BYTES = 8;
-const PAIR_FIELDS = ROW_FIELDS + 2;
 const SEALED_FIELDS = 5;
 
 /** Makes a pair on another thread; the public half, the wrapped private half, and the MAC of the row. */
@@ -28,7 +27,7 @@ export async function generateImportPair(ready: Ready, body: Buffer): Promise<Bu
 }
 
 export function importPairPublicKey(serving: Serving, body: Buffer): Buffer {
-  return serving.token.importPairPublicKey(serving.wrapId, genuinePair(serving, readFields(body, PAIR_FIELDS)));
+  return serving.token.importPairPublicKey(serving.wrapId, genuinePair(serving, readFields(body, STORED_FIELDS)));
 }
 
 /**
@@ -36,9 +35,9 @@ export function importPairPublicKey(serving: Serving, body: Buffer): Buffer {
  * (key-import.ts); the MAC over a key that is refused belongs to that work.
  */
 export async function importWithPair(ready: Ready, body: Buffer): Promise<Buffer> {
-  const fields = readFields(body, PAIR_FIELDS + SEALED_FIELDS + ROW_FIELDS);
-  const sealed = sealedOf(fields.slice(PAIR_FIELDS));
-  const row = rowOf(fields.slice(PAIR_FIELDS + SEALED_FIELDS));
+  const fields = readFields(body, STORED_FIELDS + SEALED_FIELDS + ROW_FIELDS);
+  const sealed = sealedOf(fields.slice(STORED_FIELDS));
+  const row = rowOf(fields.slice(STORED_FIELDS + SEALED_FIELDS));
   const first = ready();
   assertNew(row, first);
   const pairBlob = genuinePair(first, fields);
@@ -60,13 +59,12 @@ function pairBits({ algorithm }: KeyRowFields): ImportPairBits {
   throw new KeysteadError('BAD_REQUEST', `an import pair is ${Object.keys(PAIR_BITS).join(', ')}, not ${algorithm}`);
 }
 
-/** The blob of the pair, when its row is genuine and active. */
-function genuinePair(serving: Serving, fields: readonly Buffer[]): Buffer {
-  const row = rowOf(fields);
-  const [blob, given] = fields.slice(ROW_FIELDS, PAIR_FIELDS) as [Buffer, Buffer];
-  assertUsable('import keys', row, { given, computed: macOf(serving, row, blob) }, serving.instance);
-  pairBits(row);
-  return blob;
+/** The blob of the pair in the first fields, when its row is genuine and active. */
+export function genuinePair(serving: Serving, fields: readonly Buffer[]): Buffer {
+  const stored = storedRow(fields);
+  assertUsable('import keys', stored.row, givenMac(serving, stored), serving.instance);
+  pairBits(stored.row);
+  return stored.blob;
 }
 
 function sealedOf(fields: readonly Buffer[]): SealedKey {

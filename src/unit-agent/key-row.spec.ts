@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { assertChangeable, assertUsable, isGenuine, type KeyUse, rowBytes } from './key-row.js';
+import { assertChangeable, assertHasMaterial, assertUsable, isGenuine, type KeyUse, rowBytes } from './key-row.js';
 import type { KeyRowFields } from './protocol.js';
 
 const row: KeyRowFields = {
@@ -41,13 +41,31 @@ describe('a key row', () => {
     ['decrypt', 'deactivated', true],
     ['decrypt', 'suspended', false],
     ['decrypt', 'destroyed', false],
-    ['rewrap', 'active', true],
-    ['rewrap', 'deactivated', true],
-    ['rewrap', 'suspended', false],
-    ['rewrap', 'destroyed', false],
     ['import keys', 'active', true],
     ['import keys', 'destroyed', false],
-  ] as const)('%s with a key that is %s: %s', (use, state, allowed) => {
+    ['encrypt', 'pre-activation', false],
+    ['decrypt', 'pre-activation', false],
+    ['encrypt its own anew', 'deactivated', true],
+    ['encrypt its own anew', 'suspended', false],
+    ['sign', 'active', true],
+    ['sign', 'deactivated', false],
+    ['sign', 'suspended', false],
+    ['sign', 'pre-activation', false],
+    ['verify', 'deactivated', true],
+    ['verify', 'suspended', false],
+    ['give its public key', 'suspended', true],
+    ['give its public key', 'pre-activation', false],
+    ['give its public key', 'destroyed', false],
+    ['take material', 'pre-activation', true],
+    ['take material', 'active', true],
+    ['take material', 'suspended', true],
+    ['take material', 'deactivated', false],
+    ['take material', 'destroyed', false],
+    ['lose its material', 'active', true],
+    ['lose its material', 'suspended', true],
+    ['lose its material', 'pre-activation', false],
+    ['lose its material', 'deactivated', false],
+  ] as const)('%s, of a key that is %s: %s', (use, state, allowed) => {
     if (allowed) expect(attempt(use, state)).not.toThrow();
     else expect(attempt(use, state)).toThrow(expect.objectContaining({ code: 'KEY_STATE' }));
   });
@@ -64,10 +82,11 @@ describe('a key row', () => {
 });
 
 describe('the change of a row', () => {
-  const STATES = ['active', 'suspended', 'deactivated', 'destroyed'];
+  const STATES = ['pre-activation', 'active', 'suspended', 'deactivated', 'destroyed'];
   const MAY: Record<string, readonly string[]> = {
-    active: STATES,
-    suspended: STATES,
+    'pre-activation': ['pre-activation', 'active', 'suspended', 'destroyed'],
+    active: ['active', 'suspended', 'deactivated', 'destroyed'],
+    suspended: ['active', 'suspended', 'deactivated', 'destroyed'],
     deactivated: ['deactivated', 'destroyed'],
     destroyed: ['destroyed', 'active', 'deactivated'],
   };
@@ -88,6 +107,19 @@ describe('the change of a row', () => {
       expect.objectContaining({ code: 'KEY_ROW_INVALID' }),
     );
   });
+});
+
+it.each([
+  ['pre-activation', true],
+  ['destroyed', true],
+  ['active', false],
+  ['suspended', false],
+  ['deactivated', false],
+])('a key without material can be %s: %s', (state, allowed) => {
+  const attempt = (kept: Buffer) => () => assertHasMaterial({ ...row, state }, kept);
+  if (allowed) expect(attempt(Buffer.alloc(0))).not.toThrow();
+  else expect(attempt(Buffer.alloc(0))).toThrow(expect.objectContaining({ code: 'KEY_STATE' }));
+  expect(attempt(blob)).not.toThrow();
 });
 
 it('a row is genuine with its own MAC in its own instance', () => {

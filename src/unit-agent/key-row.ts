@@ -7,13 +7,19 @@ import type { KeyRowFields } from './protocol.js';
 const USABLE = {
   encrypt: ['active'],
   decrypt: ['active', 'deactivated'],
-  rewrap: ['active', 'deactivated'], // what was encrypted before goes under the latest version, nothing new
+  'encrypt its own anew': ['active', 'deactivated'],
   'import keys': ['active'],
+  sign: ['active'],
+  verify: ['active', 'deactivated'],
+  'give its public key': ['active', 'suspended', 'deactivated'],
+  'take material': ['pre-activation', 'active', 'suspended'],
+  'lose its material': ['active', 'suspended'],
 } as const satisfies Record<string, readonly string[]>;
 export type KeyUse = keyof typeof USABLE;
 
-/** The states that a key of each state may go to. */
+/** The states that a key of each state may go to. Only the loss of its material brings one back to pre-activation. */
 const TRANSITIONS = {
+  'pre-activation': ['active', 'suspended', 'destroyed'],
   active: ['suspended', 'deactivated', 'destroyed'],
   suspended: ['active', 'deactivated', 'destroyed'],
   deactivated: ['destroyed'],
@@ -42,7 +48,7 @@ export function assertUsable(
   needs(
     states.includes(row.state),
     'KEY_STATE',
-    `cannot ${use} with a key that is ${row.state}; it must be ${states.join(' or ')}`,
+    `a key that is ${row.state} cannot ${use}; it must be ${states.join(' or ')}`,
   );
 }
 
@@ -59,6 +65,12 @@ export function assertChangeable(
     : undefined;
   const allowed = next !== undefined && (to === row.state || next.includes(to));
   needs(allowed, 'KEY_STATE', `a key that is ${row.state} cannot become ${to}; it can be ${next?.join(' or ')}`);
+}
+
+/** Throws KEY_STATE for a key without material in a state that is of keys with material. */
+export function assertHasMaterial({ state }: KeyRowFields, blob: Buffer): void {
+  const fits = blob.length > 0 || state === 'pre-activation' || state === 'destroyed';
+  needs(fits, 'KEY_STATE', `a key without material cannot be ${state}; import its material`);
 }
 
 function assertGenuine(row: KeyRowFields, mac: { given: Buffer; computed: Buffer }, instance: string): void {

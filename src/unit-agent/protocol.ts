@@ -27,7 +27,13 @@ export const OPCODES = {
   generateImportPair: 39,
   importPairPublicKey: 40,
   importWithPair: 41,
-  rewrap: 42,
+  newExternalRow: 42,
+  importMaterial: 43,
+  dropMaterial: 44,
+  reencrypt: 45,
+  sign: 46,
+  verify: 47,
+  publicKey: 48,
 } as const;
 export type Opcode = keyof typeof OPCODES;
 
@@ -109,7 +115,8 @@ export interface UnitProbe {
 }
 
 export type { Capabilities } from '../pkcs11/capabilities.js';
-export type { SealedKey } from '../pkcs11/sealed-key.js';
+export type { SealedKey, SealedMaterial, WrappingAlgorithm } from '../pkcs11/sealed-key.js';
+export type { SigningAlgorithm } from '../pkcs11/signing-algorithms.js';
 
 export interface FactsRequest {
   /** base64url, 16 to 64 bytes; with it the answer is also signed by the receipt key, when there is one. */
@@ -168,4 +175,12 @@ export interface WrappedKey {
   readonly blob: Buffer;
   /** 32 bytes. */
   readonly mac: Buffer;
+}
+
+/** Key material that a client brought, as its external key stores it. */
+export interface StoredMaterial extends WrappedKey {
+  /** 32 bytes, the same for the same material of the same key and for no other. */
+  readonly binding: Buffer;
+  /** SPKI DER; null for an AES key. */
+  readonly publicKey: Buffer | null;
 }

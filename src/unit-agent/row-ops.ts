@@ -1,13 +1,12 @@
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { ROW_FIELDS, readFields, readGroups, rowOf } from './fields.js';
-import { assertChangeable, isGenuine, rowBytes } from './key-row.js';
-import type { KeyRowFields } from './protocol.js';
+import { ROW_FIELDS, readFields, readGroups, rowOf, STORED_FIELDS, storedRow } from './fields.js';
+import { assertChangeable, assertHasMaterial, isGenuine, rowBytes } from './key-row.js';
+import type { KeyRowFields, StoredRow } from './protocol.js';
 import type { Serving } from './serving.js';
 
 /** One frame holds the agent's only thread for this many HMACs at most: about 5 ms. */
 const MOST_ROWS = 500;
-const BLOB_AND_MAC = 2;
 
 /** A new key is active and of the unit's instance: KEY_STATE, KEY_ROW_INVALID. */
 export function assertNew(row: KeyRowFields, { instance }: Serving): void {
@@ -18,6 +17,11 @@ export function assertNew(row: KeyRowFields, { instance }: Serving): void {
 /** The row MAC, computed now in the token: 32 bytes. */
 export function macOf({ token, macId }: Serving, row: KeyRowFields, blob: Buffer): Buffer {
   return token.hmac(macId, rowBytes(row, blob));
+}
+
+/** The MAC that a stored row came with, and the one that it should have. */
+export function givenMac(serving: Serving, { row, blob, mac }: StoredRow): { given: Buffer; computed: Buffer } {
+  return { given: mac, computed: macOf(serving, row, blob) };
 }
 
 /** Wraps the client's key material and wipes it in the frame it came in. */
@@ -56,23 +60,22 @@ function assertMaterial(row: KeyRowFields, material: Buffer): void {
 
 /** The MACs of the rows with their next state and policy; all of them, or the error of the first that cannot. */
 export function changeRows(serving: Serving, body: Buffer): Buffer {
-  const next = readGroups(body, ROW_FIELDS + BLOB_AND_MAC + 2, MOST_ROWS).map((fields) => {
-    const [blob, given, state, policy] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
-    const row = rowOf(fields);
-    const mac = { given, computed: macOf(serving, row, blob) };
-    const changed = { ...row, state: state.toString('utf8'), policy: policy.toString('utf8') };
-    assertChangeable(row, changed.state, mac, serving.instance);
-    return { row: changed, blob };
+  const next = readGroups(body, STORED_FIELDS + 2, MOST_ROWS).map((fields) => {
+    const stored = storedRow(fields);
+    const [state, policy] = fields.slice(STORED_FIELDS) as [Buffer, Buffer];
+    const changed = { ...stored.row, state: state.toString('utf8'), policy: policy.toString('utf8') };
+    assertChangeable(stored.row, changed.state, givenMac(serving, stored), serving.instance);
+    assertHasMaterial(changed, stored.blob);
+    return { row: changed, blob: stored.blob };
   });
   return lengthPrefixed(next.map(({ row, blob }) => macOf(serving, row, blob)));
 }
 
 /** One byte per row: 1 when it is as Keystead wrote it, 0 when it was changed. */
 export function checkRows(serving: Serving, body: Buffer): Buffer {
-  const rows = readGroups(body, ROW_FIELDS + BLOB_AND_MAC, MOST_ROWS).map((fields) => {
-    const [blob, given] = fields.slice(ROW_FIELDS) as [Buffer, Buffer];
-    const row = rowOf(fields);
-    return isGenuine(row, { given, computed: macOf(serving, row, blob) }, serving.instance) ? 1 : 0;
+  const rows = readGroups(body, STORED_FIELDS, MOST_ROWS).map((fields) => {
+    const stored = storedRow(fields);
+    return isGenuine(stored.row, givenMac(serving, stored), serving.instance) ? 1 : 0;
   });
   return Buffer.from(rows);
 }

@@ -125,7 +125,13 @@ export class AgentServer {
       case 'generateImportPair':
       case 'importPairPublicKey':
       case 'importWithPair':
-      case 'rewrap':
+      case 'newExternalRow':
+      case 'importMaterial':
+      case 'dropMaterial':
+      case 'reencrypt':
+      case 'sign':
+      case 'verify':
+      case 'publicKey':
         return crypto[op](body);
       case undefined:
         throw new KeysteadError('BAD_REQUEST', `there is no op ${code}`);

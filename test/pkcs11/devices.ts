@@ -38,6 +38,7 @@ export const softHsm: Device = {
     oaepUnwrap: ['SHA-1'],
     oaepFallback: true,
     kwp: 0x210a,
+    signing: ['RSA', 'EC-P256', 'EC-P384'],
     unwrapWithValueLen: false,
     dataObjects: true,
     copyToSession: true,

@@ -13,48 +13,13 @@ import { join } from 'node:path';
 import { IMPORT_PAIR_BITS, type OaepHash } from '../../src/pkcs11/mechanisms.js';
 import { encryptOaep } from '../../src/pkcs11/rsa-oaep.js';
 import type { SealedKey } from '../../src/pkcs11/sealed-key.js';
-import { UnitToken } from '../../src/pkcs11/unit-token.js';
-import { type Device, devices, type TestToken, temporaryDir } from './devices.js';
-import { realEnv } from './real-env.js';
+import type { UnitToken } from '../../src/pkcs11/unit-token.js';
+import { devices, temporaryDir } from './devices.js';
+import { MasteredUnit, wrap, wrapId } from './mastered-unit.js';
 import { seal, sealNonce, unwrapKw, wrapKw } from './witness.js';
 
 const AAD = Buffer.from('context');
 const refused = (code: string) => expect.objectContaining({ code });
-
-/** One master key on every token of this spec, as on the units of an instance. */
-const [wrap, mac, wrapId] = [randomBytes(32), randomBytes(32), randomBytes(16)];
-
-/** A unit with the master key on it. */
-class MasteredUnit {
-  readonly made: TestToken;
-  unit: UnitToken;
-
-  private constructor(device: Device) {
-    this.made = device.make();
-    this.unit = UnitToken.open(this.made.wanted);
-  }
-
-  static async make(device: Device): Promise<MasteredUnit> {
-    const it = new MasteredUnit(device);
-    const importer = await it.unit.generateImporter();
-    const publicKey = createPublicKey({ key: importer.publicKey, format: 'der', type: 'spki' });
-    it.unit.importMasterKey(importer, 'mk-wrap', wrapId, encryptOaep(publicKey, importer.oaepHash, wrap));
-    it.unit.importMasterKey(importer, 'mk-mac', randomBytes(16), encryptOaep(publicKey, importer.oaepHash, mac));
-    importer.destroy();
-    return it;
-  }
-
-  /** SoftHSM finds its tokens by the environment, at C_Initialize. */
-  open(): void {
-    realEnv.SOFTHSM2_CONF = join(this.made.unitDir, 'softhsm2.conf');
-    this.unit = UnitToken.open(this.made.wanted);
-  }
-
-  end(): void {
-    this.unit.close();
-    this.made.remove();
-  }
-}
 
 /** What a client does: IBM's import tokens, with OpenSSL. */
 function sealKey(publicKey: KeyObject, key: Buffer, oaep: OaepHash = 'SHA-256'): SealedKey {

@@ -79,30 +79,6 @@ describe('a stored row', () => {
     await expect(crypto.encrypt(retired, blob, last, AAD, PLAIN)).rejects.toEqual(refused('KEY_STATE'));
   });
 
-  it('is rewrapped under another version of its key, also when its key is deactivated, and under no other key', async () => {
-    const stored = async (changes: Partial<typeof row> = {}) => {
-      const fields = { ...row, ...changes };
-      return { row: fields, ...(await crypto.generateRootKey(fields)) };
-    };
-    const [from, to, other] = [await stored(), await stored({ version: 'w' }), await stored({ key: 'another' })];
-    const sealed = await crypto.encrypt(row, from.blob, from.mac, AAD, PLAIN);
-    const anew = await crypto.rewrap(from, to, AAD, sealed);
-    expect(await crypto.decrypt(to.row, to.blob, to.mac, AAD, anew)).toEqual(PLAIN);
-    await expect(crypto.rewrap(from, other, AAD, sealed)).rejects.toEqual(refused('BAD_REQUEST'));
-    await expect(crypto.rewrap(to, from, AAD, sealed)).rejects.toEqual(refused('CIPHERTEXT_INVALID'));
-    const moved = async (one: typeof from, state: string) => {
-      const { mac } = await crypto.changeRow(one.row, one.blob, one.mac, next(state));
-      return { ...one, row: { ...one.row, state }, mac };
-    };
-    const retired = [await moved(from, 'deactivated'), await moved(to, 'deactivated')] as const;
-    const last = await crypto.rewrap(...retired, AAD, sealed);
-    expect(await crypto.decrypt(retired[1].row, to.blob, retired[1].mac, AAD, last)).toEqual(PLAIN);
-    await expect(crypto.rewrap(from, await moved(to, 'suspended'), AAD, sealed)).rejects.toEqual(refused('KEY_STATE'));
-    await expect(crypto.rewrap(from, { ...to, mac: from.mac }, AAD, sealed)).rejects.toEqual(
-      refused('KEY_ROW_INVALID'),
-    );
-  });
-
   it('that was changed, or has another blob, gets no MAC', async () => {
     const { blob, mac } = await crypto.generateRootKey(row);
     const other = await crypto.generateRootKey(row);

@@ -7,6 +7,7 @@ import { DeleteKeyRing } from '../../key-rings/delete-key-ring.command.js';
 import { ListKeyRings } from '../../key-rings/list-key-rings.query.js';
 import { CreateAlias, DeleteAlias } from '../../keys/alias.command.js';
 import { Admission } from './admission.guard.js';
+import { ALIAS_RULES } from './alias-limits.js';
 import { type Asked, AskedFor, Serve } from './operation.js';
 import * as op from './other-operations.js';
 import { ALIAS_TYPE, collectionOf, dateText, present, RING_TYPE } from './wire.js';
@@ -21,8 +22,9 @@ export class AliasesAndRingsController {
 
   @Serve(op.CREATE_ALIAS)
   async createAlias(@AskedBy() caller: Caller, @AskedFor() { target, params }: Asked<typeof op.CREATE_ALIAS>) {
-    const made = await this.gate.ask(caller, new CreateAlias(caller, target, params['alias'] ?? ''));
-    const { keyId, alias, createdAt, createdBy } = made;
+    const alias = params['alias'] ?? '';
+    const made = await this.gate.ask(caller, new CreateAlias(caller, target, alias, ALIAS_RULES));
+    const { keyId, createdAt, createdBy } = made;
     return collectionOf(ALIAS_TYPE, [{ keyId, alias, creationDate: dateText(createdAt), createdBy }]);
   }
 

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { CreateKey } from '../../keys/create-key.command.js';
 import { DeleteKey } from '../../keys/delete-key.command.js';
 import { GetKey, GetKeyMetadata } from '../../keys/get-key.query.js';
-import { CountKeys, ListKeys } from '../../keys/list-keys.query.js';
 import { ListVersions } from '../../keys/list-versions.query.js';
 import { MoveKey } from '../../keys/move-key.command.js';
 import { PurgeKey } from '../../keys/purge-key.command.js';
 import { RestoreKey } from '../../keys/restore-key.command.js';
+import { CountKeys, SearchKeys } from '../../keys/search-keys.query.js';
 import { CreateBody, KeyCollection, MoveBody, OverridesBody, RestoreBody, VersionCollection } from './key.schemas.js';
 import { operation } from './operation.js';
 import { Flag, Limit, ListQuery, Offset } from './query.js';
@@ -26,7 +26,7 @@ export const LIST_KEYS = operation({
   route: 'GET /api/v2/keys',
   summary: 'List keys',
   failure: 'Keys could not be retrieved',
-  request: ListKeys,
+  request: SearchKeys,
   query: ListQuery,
   answers: [[200, KeyCollection]],
 });

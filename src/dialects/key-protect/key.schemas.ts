@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KEY_STATES } from '../../keys/key-state.js';
 import type { Material } from '../../keys/material.js';
 import { FieldError, KeysteadError } from '../../shared/errors.js';
+import { ALIAS_RULES, Alias } from './alias-limits.js';
 import { Base64, Collection, DateText, KEY_TYPE, Listed, Text, Timestamp, VERSION_TYPE } from './wire.js';
 
 const OAEP = { RSAES_OAEP_SHA_256: 'SHA-256', RSAES_OAEP_SHA_1: 'SHA-1' } as const;
@@ -37,7 +38,7 @@ const NEW_KEY = {
   name: Text(2, 90),
   description: Text(2, 240).optional(),
   tags: z.array(Text(0, 30)).max(30, 'at most 30 tags').optional(),
-  aliases: z.array(Text(2, 90)).max(5, 'at most 5 aliases').optional(),
+  aliases: z.array(Alias).max(ALIAS_RULES.most, `at most ${ALIAS_RULES.most} aliases`).optional(),
   extractable: z.boolean().default(false),
   expirationDate: Timestamp.optional(),
   ...MATERIAL,

@@ -8,11 +8,11 @@ import { DeleteKey } from '../../keys/delete-key.command.js';
 import { GetKey, GetKeyMetadata } from '../../keys/get-key.query.js';
 import type { KeyView } from '../../keys/key-view.js';
 import { parseListQuery } from '../../keys/list-filter.js';
-import { CountKeys, ListKeys } from '../../keys/list-keys.query.js';
 import { ListVersions } from '../../keys/list-versions.query.js';
 import { MoveKey } from '../../keys/move-key.command.js';
 import { PurgeKey } from '../../keys/purge-key.command.js';
 import { RestoreKey } from '../../keys/restore-key.command.js';
+import { CountKeys, SearchKeys } from '../../keys/search-keys.query.js';
 import { Admission } from './admission.guard.js';
 import { materialOf, type NewKeyResource } from './key.schemas.js';
 import * as op from './key-operations.js';
@@ -38,7 +38,7 @@ export class KeysController {
 
   @Serve(op.LIST_KEYS)
   async list(@AskedBy() caller: Caller, @AskedFor() { target, query }: Asked<typeof op.LIST_KEYS>) {
-    const listed = await this.gate.ask(caller, new ListKeys(caller, target, parseListQuery(query)));
+    const listed = await this.gate.ask(caller, new SearchKeys(caller, target, parseListQuery(query)));
     return collectionOf(KEY_TYPE, listed.keys.map(keyOf), {
       incompleteSearch: listed.incompleteSearch || null,
       searchQuery: listed.search,

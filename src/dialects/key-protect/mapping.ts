@@ -67,8 +67,9 @@ export function keyCollection(...keys: readonly KeyView[]): object {
   return collectionOf(KEY_TYPE, keys.map(keyOf));
 }
 
-/** Deprecated members that clients still decode; standard keys have no algorithm. */
-function algorithmOf({ bits, extractable }: KeyView) {
+/** Deprecated members that clients still decode; standard keys have no algorithm, and keys that sign no mode. */
+function algorithmOf({ bits, extractable, algorithm, usage }: KeyView) {
+  if (usage === 'SIGN_VERIFY') return { algorithmType: algorithm.split('-')[0], algorithmBitSize: bits };
   const mode = extractable ? 'Deprecated' : 'CBC_PAD';
   return {
     algorithmType: extractable ? 'Deprecated' : 'AES',
