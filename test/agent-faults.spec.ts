@@ -98,7 +98,7 @@ describe('when no unit is left', () => {
     expect((await ready()).headers.get('retry-after')).toBe('2');
     const asked = await useKey();
     expect([asked.status, asked.headers.get('retry-after')]).toEqual([503, '2']);
-    expect(asked.body.resources[0].reasons[0].code).toBe('NO_HEALTHY_UPSTREAM');
+    expect(asked.body.resources[0].reasons[0].code).toBe('SERVICE_UNAVAILABLE_ERR');
     expect(new Set(await world.states())).toEqual(new Set(['kms-initialized']));
     for (const id of ids) renameSync(away(id), tokens(id));
     await until(async () => (await ready()).status === 200, 10_000);

@@ -5,6 +5,7 @@ import { type ErrorCode, EXIT_CODE, KeysteadError, messageOf } from '../shared/e
 import { addApiKeys } from './api-keys.js';
 import { addAudit, addOperation } from './audit.js';
 import { addClaim } from './claim.js';
+import { addCommand } from './command.js';
 import { addCompletion } from './completion.js';
 import { type CliContext, CommandFailure } from './context.js';
 import { addCryptoUnit, addCryptoUnits } from './crypto-units.js';
@@ -17,8 +18,10 @@ import { addKeys } from './key-show.js';
 import { addMasterKey } from './master-key.js';
 import { group } from './options.js';
 import { addRegistrations } from './registrations.js';
+import { addRestore } from './restore.js';
 import { addSigKey } from './sig-key.js';
 import { Interrupted, openTerminal } from './terminal.js';
+import { addThreshold } from './threshold.js';
 import { send } from './transport.js';
 import { addUser } from './user.js';
 import { addZeroize } from './zeroize.js';
@@ -39,7 +42,9 @@ export function buildProgram(ctx: CliContext): Command {
   addClaim(cryptoUnit, ctx);
   addMasterKey(cryptoUnit, ctx);
   addUser(cryptoUnit, ctx);
+  addThreshold(cryptoUnit, ctx);
   addZeroize(cryptoUnit, ctx);
+  addCommand(program, ctx);
   addKeys(program, ctx);
   addKey(program, ctx);
   addKeyRings(program, ctx);
@@ -48,6 +53,7 @@ export function buildProgram(ctx: CliContext): Command {
   addApiKeys(program, ctx);
   addOperation(program, ctx);
   addAudit(program, ctx);
+  addRestore(program, ctx);
   addCompletion(program, ctx);
   quiet(program);
   return program;

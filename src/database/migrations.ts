@@ -3,6 +3,7 @@ import { AuditLines1764000000000 } from './migrations/1764000000000-audit-lines.
 import { ApiKeys1764000000100 } from './migrations/1764000000100-api-keys.js';
 import { Instances1764000001000 } from './migrations/1764000001000-instances.js';
 import { Keys1764000002000 } from './migrations/1764000002000-keys.js';
+import { AuditCheckpoints1764000005000 } from './migrations/1764000005000-audit-checkpoints.js';
 
 /** Every migration, oldest first. One that was released is never edited. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -10,4 +11,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   ApiKeys1764000000100,
   Instances1764000001000,
   Keys1764000002000,
+  AuditCheckpoints1764000005000,
 ];

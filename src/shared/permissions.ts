@@ -37,6 +37,7 @@ export const PERMISSIONS = {
   'registration.read': ANYONE,
   'api-key.manage': MANAGER,
   'audit.read': MANAGER,
+  'audit.checkpoint': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;
 

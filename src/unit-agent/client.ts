@@ -1,9 +1,11 @@
 import { constants, type KeyObject, sign } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
+import { needs } from '../shared/errors.js';
 import type { AgentConnection } from './agent-connection.js';
 import { readAllFields, readFields, rowFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
 import {
+  type AuditMark,
   type Capabilities,
   type ClaimRequest,
   type FactsAnswer,
@@ -19,9 +21,9 @@ import {
   type WrappedKey,
 } from './protocol.js';
 
-export { AgentConnection, type ConnectionOptions } from './agent-connection.js';
+export { AgentConnection, type ConnectionOptions, type Dial } from './agent-connection.js';
 
-/** Claims and commands write to the token several times and may make an RSA-3072 pair. */
+/** Claims and commands write to the token several times and may make an RSA-3072 pair; so do trials of what it can. */
 const ACT_DEADLINE_MS = 30_000;
 /** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
 const PAIR_DEADLINE_MS = 60_000;
@@ -39,7 +41,7 @@ export class AdminClient {
   }
 
   capabilities(): Promise<Capabilities> {
-    return this.#ask('capabilities', {});
+    return this.#ask('capabilities', {}, ACT_DEADLINE_MS);
   }
 
   /** The receipt of a claim that was done. */
@@ -65,9 +67,17 @@ export class AdminClient {
 export class CryptoClient {
   private constructor(readonly connection: AgentConnection) {}
 
-  /** Answers the agent's challenge with the KMS user's private key (RSA). Throws KMS_USER_REFUSED. */
-  static async open(connection: AgentConnection, identity: KeyObject): Promise<CryptoClient> {
+  /**
+   * Answers the agent's challenge with the KMS user's private key (RSA). Throws KMS_USER_REFUSED; CONFIG_INVALID when the
+   * agent is of another unit than `expected`: nothing is signed for it.
+   */
+  static async open(connection: AgentConnection, identity: KeyObject, expected?: string): Promise<CryptoClient> {
     const [challenge, unit] = readFields(await connection.request('challenge', Buffer.alloc(0)), 2) as [Buffer, Buffer];
+    needs(
+      expected === undefined || unit.equals(Buffer.from(expected)),
+      'CONFIG_INVALID',
+      `the agent that answers for crypto unit ${expected} is of another unit; correct KEYSTEAD_AGENTS_FILE`,
+    );
     const signature = sign('sha256', kmsUserProof(unit.toString('utf8'), challenge), {
       key: identity,
       padding: constants.RSA_PKCS1_PSS_PADDING,
@@ -173,6 +183,16 @@ export class CryptoClient {
     const answer = await this.connection.request('importWithPair', body);
     const [algorithm, blob, mac] = readFields(answer, 3) as [Buffer, Buffer, Buffer];
     return { algorithm: algorithm.toString('utf8'), blob, mac };
+  }
+
+  /**
+   * A signed checkpoint of the audit log (checkpoint.ts). `from` is where the lines begin: the unit's last checkpoint, or
+   * any place when it has none. `lines` are what the hashes of the lines after it cover. Throws DATABASE_ROLLED_BACK when
+   * `from` is not the unit's last checkpoint.
+   */
+  async signCheckpoint(from: AuditMark, lines: readonly Buffer[]): Promise<string> {
+    const body = lengthPrefixed([String(from.size), Buffer.from(from.root, 'hex'), ...lines]);
+    return (await this.connection.request('signCheckpoint', body)).toString('ascii');
   }
 }
 
