@@ -58,6 +58,8 @@ export class Server {
     const listener = makeListener(config, routedUrl);
     ownDirectory(config.dataDir, 'KEYSTEAD_DATA_DIR');
     ownDirectory(config.runtimeDir, 'KEYSTEAD_RUNTIME_DIR');
+    ownDirectory(config.sharedDir, 'KEYSTEAD_SHARED_DIR');
+    await this.#lockDataDir();
     const database = config.databaseUrl === undefined ? await this.#startPostgres() : { url: config.databaseUrl };
     const app = await NestFactory.create<NestFastifyApplication>(appModule(config, database, log), listener, {
       bodyParser: false,
@@ -71,8 +73,8 @@ export class Server {
   }
 
   /** One server per data directory: two would fight over its database and its units. */
-  async #startPostgres() {
-    const { config, log } = this;
+  async #lockDataDir(): Promise<void> {
+    const { config } = this;
     const lock: DirectoryLock | undefined = await lockDirectory(realpathSync(config.dataDir), 'data');
     if (lock === undefined) {
       throw new KeysteadError(
@@ -81,7 +83,10 @@ export class Server {
       );
     }
     this.#stoppers.push(() => lock.release());
-    const postgres = await EmbeddedPostgres.start(config, log);
+  }
+
+  async #startPostgres() {
+    const postgres = await EmbeddedPostgres.start(this.config, this.log);
     this.#stoppers.push(() => postgres.stop());
     return postgres.target();
   }

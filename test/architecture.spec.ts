@@ -6,7 +6,16 @@ import { closureOf, packageOf, ROOT, readSource, resolveImport, type SourceFile,
 const ORDER = `shared config database audit admins pkcs11 unit-agent access instances crypto-units master-key
   key-rings import-tokens keys access-keys http health api dialects console`.split(/\s+/);
 
-const FEATURES = ['access', 'instances', 'crypto-units', 'master-key', 'key-rings', 'import-tokens', 'keys', 'access-keys'];
+const FEATURES = [
+  'access',
+  'instances',
+  'crypto-units',
+  'master-key',
+  'key-rings',
+  'import-tokens',
+  'keys',
+  'access-keys',
+];
 const EDGES = ['http', 'health', 'api', 'dialects', 'console'];
 
 /** Files that may read process.env, and why. Everything else is given what it needs. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { spkiOf } from '../src/admins/public-key.js';
+import { GENESIS } from '../src/audit/audit-chain.js';
 import { PERMISSIONS, ROLES, type Role } from '../src/shared/permissions.js';
 import { ALLOWED, type UnitAct, type UnitState } from '../src/shared/unit-state.js';
 import { Admins, adminKey, assertOk, codeOf, type Verdict } from './admin.js';
@@ -59,6 +60,9 @@ describe('acts and states', () => {
       const args = admins.masterKey.args(world.instance, { [unit]: importer });
       return only(await admins.run('mk.import', args, [unit])).code;
     },
+    'threshold.set': async () => only(await admins.run('threshold.set', { threshold: 1 }, [unit])).code,
+    'restore.accept': async () =>
+      only(await admins.run('restore.accept', { size: 0, root: GENESIS.toString('hex') }, [unit])).code,
     'use-keys': async () => codeOf(await createKey()),
     zeroize: async () => only(await admins.run('zeroize', { force: true }, [unit])).code,
   };

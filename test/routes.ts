@@ -130,6 +130,18 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     status: 200,
   },
   'GET /api/v1/audit': { permission: 'audit.read', path: () => '/api/v1/audit?limit=1', status: 200 },
+  'GET /api/v1/audit/lines': {
+    permission: 'audit.read',
+    path: () => '/api/v1/audit/lines?after=0&limit=1',
+    status: 200,
+  },
+  'GET /api/v1/audit/head': { permission: 'audit.read', path: () => '/api/v1/audit/head', status: 200 },
+  'GET /api/v1/audit/checkpoints': { permission: 'audit.read', path: () => '/api/v1/audit/checkpoints', status: 200 },
+  'POST /api/v1/audit/checkpoints': {
+    permission: 'audit.checkpoint',
+    path: () => '/api/v1/audit/checkpoints',
+    status: 200,
+  },
   'POST /api/v1/api-keys': {
     permission: 'api-key.manage',
     act: 'api-key.create',

@@ -14,6 +14,12 @@ import pg from 'pg';
  */
 export interface WorldOptions {
   readonly embedded?: boolean;
+  /** A database that another world made and removes: this one is a replica. */
+  readonly database?: string;
+  /** Directory of the key files that replicas share. */
+  readonly sharedDir?: string;
+  /** The server reads the database's URL from a file. */
+  readonly urlFile?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -63,7 +69,7 @@ export class World {
     mkdirSync(world.files, { mode: 0o700 });
     world.#port = await freePort();
     world.url = `http://127.0.0.1:${world.#port}`;
-    if (!options.embedded) world.#database = await newDatabase();
+    if (!options.embedded) world.#database = options.database ?? (await newDatabase());
     await world.launch();
     return world;
   }
@@ -82,7 +88,11 @@ export class World {
   }
 
   get apiKey(): string {
-    return readFileSync(join(this.dataDir, 'bootstrap-api-key'), 'utf8').trim();
+    return readFileSync(join(this.sharedDir, 'bootstrap-api-key'), 'utf8').trim();
+  }
+
+  get sharedDir(): string {
+    return this.options.sharedDir ?? this.dataDir;
   }
 
   get databaseUrl(): string {
@@ -141,7 +151,9 @@ export class World {
   /** Stops the server and removes everything the world made. */
   async end(): Promise<void> {
     await this.stopServer();
-    for (const one of [...this.#left, this.#database ?? []].flat()) await dropDatabase(one);
+    if (this.options.database === undefined) {
+      for (const one of [...this.#left, this.#database ?? []].flat()) await dropDatabase(one);
+    }
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -166,7 +178,7 @@ export class World {
       HOME: this.files,
       KP_HOME: join(this.dir, 'kp'),
       KP_TARGET_ADDR: this.url,
-      KP_API_KEY_FILE: join(this.dataDir, 'bootstrap-api-key'),
+      KP_API_KEY_FILE: join(this.sharedDir, 'bootstrap-api-key'),
       ...(this.instance !== '' && { KP_INSTANCE_ID: this.instance }),
       ADMIN_PASSPHRASE: 'correct horse battery',
       SHARE_1: 'seven grey herons',
@@ -265,6 +277,12 @@ export class World {
     return path;
   }
 
+  #databaseEnv(): Record<string, string> {
+    if (this.#database === undefined) return {};
+    if (!this.options.urlFile) return { KEYSTEAD_DATABASE_URL: this.#database };
+    return { KEYSTEAD_DATABASE_URL_FILE: this.file('database-url', this.#database) };
+  }
+
   #env(): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
@@ -276,7 +294,8 @@ export class World {
       KEYSTEAD_RUNTIME_DIR: join(this.dir, 'run'),
       KEYSTEAD_PROBE_INTERVAL_MS: '500',
       KEYSTEAD_IMPORT_PAIR_POOL: '0', // pairs that nobody asks for would cost every world seconds
-      ...(this.#database !== undefined && { KEYSTEAD_DATABASE_URL: this.#database }),
+      ...this.#databaseEnv(),
+      ...(this.options.sharedDir !== undefined && { KEYSTEAD_SHARED_DIR: this.options.sharedDir }),
       ...(process.env['KEYSTEAD_SOFTHSM_MODULE'] && {
         KEYSTEAD_SOFTHSM_MODULE: process.env['KEYSTEAD_SOFTHSM_MODULE'],
       }),

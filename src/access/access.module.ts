@@ -8,7 +8,7 @@ import { BootstrapKey } from './bootstrap-key.js';
 import { FailedAttempts } from './failed-attempts.js';
 import { Gate } from './gate.js';
 import { ListApiKeysHandler } from './list-api-keys.query.js';
-import { ReadAuditHandler } from './read-audit.query.js';
+import { ReadAuditHandler, ReadAuditHeadHandler, ReadAuditLinesHandler } from './read-audit.query.js';
 import { TokenKey } from './token-key.js';
 import { AccessTokens } from './tokens.js';
 
@@ -26,6 +26,8 @@ import { AccessTokens } from './tokens.js';
     RevokeApiKeyHandler,
     ListApiKeysHandler,
     ReadAuditHandler,
+    ReadAuditLinesHandler,
+    ReadAuditHeadHandler,
   ],
   exports: [AccessTokens, Authentication, FailedAttempts, Gate, TokenKey],
 })

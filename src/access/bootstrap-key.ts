@@ -31,7 +31,7 @@ export class BootstrapKey implements OnApplicationBootstrap {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    const file = join(this.config.dataDir, FILE_NAME);
+    const file = join(this.config.sharedDir, FILE_NAME);
     const made = await this.db.transaction(async (tx) => {
       await tx.query('SELECT pg_advisory_xact_lock($1)', [BOOTSTRAP_LOCK]);
       if (await managerKeyInForce(tx)) return false;

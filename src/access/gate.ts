@@ -1,6 +1,7 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Command, CommandBus, Query, QueryBus } from '@nestjs/cqrs';
 import { AuditLog } from '../audit/audit-log.js';
+import { AuditWatch } from '../audit/audit-watch.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { PERMISSIONS, type Permission } from '../shared/permissions.js';
 import { AccessRules } from './access-rules.js';
@@ -34,11 +35,19 @@ export class Gate {
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
     private readonly audit: AuditLog,
+    private readonly watch: AuditWatch,
     @Inject(AccessRules) @Optional() private readonly rules?: AccessRules,
   ) {}
 
-  /** What the handler answers. FORBIDDEN when no role of the caller grants the permission there; otherwise the handler's errors. */
-  async ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
+  /**
+   * What the handler answers. FORBIDDEN when no role of the caller grants the permission there; AUDIT_UNAVAILABLE while
+   * nothing can be written to the audit log; otherwise the handler's errors.
+   */
+  ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
+    return this.watch.during(() => this.#ask(caller, request));
+  }
+
+  async #ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
     const type = request.constructor as RequestClass;
     const scopes = scopesOf(request);
     const { operation } = request as GrantableRequest;

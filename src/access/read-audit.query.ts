@@ -1,11 +1,12 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import type { AuditFilter } from '../audit/audit-list.js';
 import { AuditLog, type ShownLine } from '../audit/audit-log.js';
 import type { Permission } from '../shared/permissions.js';
 
-/** The newest audit lines first, those before `before` when it is given. */
+/** The newest audit lines first that the filter lets through. */
 export class ReadAudit extends Query<ShownLine[]> {
   static readonly permission: Permission = 'audit.read';
-  constructor(readonly page: { readonly limit?: number | undefined; readonly before?: number | undefined }) {
+  constructor(readonly filter: AuditFilter) {
     super();
   }
 }
@@ -14,7 +15,59 @@ export class ReadAudit extends Query<ShownLine[]> {
 export class ReadAuditHandler implements IQueryHandler<ReadAudit> {
   constructor(private readonly audit: AuditLog) {}
 
-  execute({ page }: ReadAudit): Promise<ShownLine[]> {
-    return this.audit.list(page);
+  execute({ filter }: ReadAudit): Promise<ShownLine[]> {
+    return this.audit.list(filter);
+  }
+}
+
+/** A line as it is stored: what its hash covers, byte for byte. */
+export interface StoredLine extends Omit<ShownLine, 'detail'> {
+  readonly detail: string | null;
+}
+
+/** The lines after the first `after`, the oldest first, as they are stored. */
+export class ReadAuditLines extends Query<StoredLine[]> {
+  static readonly permission: Permission = 'audit.read';
+  constructor(
+    readonly after: number,
+    readonly limit: number,
+  ) {
+    super();
+  }
+}
+
+@QueryHandler(ReadAuditLines)
+export class ReadAuditLinesHandler implements IQueryHandler<ReadAuditLines> {
+  constructor(private readonly audit: AuditLog) {}
+
+  async execute({ after, limit }: ReadAuditLines): Promise<StoredLine[]> {
+    const lines = await this.audit.after(after, limit);
+    return lines.map(({ seq, at, act, outcome, by, instanceId, unitId, target, detail, hash }) => ({
+      seq: Number(seq),
+      at: at.toISOString(),
+      act,
+      outcome,
+      by,
+      instanceId,
+      unitId,
+      target,
+      detail,
+      hash: hash.toString('hex'),
+    }));
+  }
+}
+
+/** Where the log ends: so many lines, and the hash of the last, hex. */
+export class ReadAuditHead extends Query<{ readonly size: number; readonly root: string }> {
+  static readonly permission: Permission = 'audit.read';
+}
+
+@QueryHandler(ReadAuditHead)
+export class ReadAuditHeadHandler implements IQueryHandler<ReadAuditHead> {
+  constructor(private readonly audit: AuditLog) {}
+
+  async execute(): Promise<{ size: number; root: string }> {
+    const { size, root } = await this.audit.head();
+    return { size, root: root.toString('hex') };
   }
 }

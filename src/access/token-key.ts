@@ -17,7 +17,7 @@ interface Pair {
   readonly jwk: JWK;
 }
 
-/** The key that signs access tokens: ECDSA P-256, a 0600 file in the data directory that all replicas share. */
+/** The key that signs access tokens: ECDSA P-256, a 0600 file in the directory that all replicas share. */
 @Injectable()
 export class TokenKey {
   #pair: Promise<Pair> | undefined;
@@ -51,7 +51,7 @@ export class TokenKey {
   }
 
   #load(): Promise<Pair> {
-    this.#pair ??= pairOf(join(this.config.dataDir, FILE_NAME)).catch((cause) => {
+    this.#pair ??= pairOf(join(this.config.sharedDir, FILE_NAME)).catch((cause) => {
       this.#pair = undefined;
       throw cause;
     });

@@ -33,7 +33,8 @@ export async function makeSigKey(name: string, passphrase: Secret | null): Promi
   return certificate + key;
 }
 
-async function selfSigned(name: string, pkcs8: Secret, publicKey: KeyObject): Promise<string> {
+/** A self-signed certificate, PEM, for the key (RSA) in `pkcs8`, whose public half is that of `publicKey`. */
+export async function selfSigned(name: string, pkcs8: Secret, publicKey: KeyObject): Promise<string> {
   const { subtle } = webcrypto;
   const notBefore = new Date();
   const notAfter = new Date(notBefore);

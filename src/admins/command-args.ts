@@ -46,6 +46,12 @@ export const OaepHash = z.enum(['SHA-1', 'SHA-256']);
 /** t of n: 2 ≤ t ≤ n ≤ 255. */
 export const ShareCount = z.int().min(2).max(255);
 
+/** So many administrators can sign one command. */
+export const MAX_SIGNERS = 16;
+
+/** How many administrators must sign each command. */
+export const Threshold = z.int().min(1).max(MAX_SIGNERS);
+
 export const ImportArgs = z
   .strictObject({
     mkId: hexOf(16),
@@ -77,6 +83,9 @@ export const COMMAND_ARGS = {
     z.strictObject({ type: z.literal('kmsCryptoUser'), name: UserName, publicKey: Pem }),
   ]),
   'user.remove': z.strictObject({ name: UserName }),
+  'threshold.set': z.strictObject({ threshold: Threshold }),
+  /** The audit log as it was restored: so many lines, and the hash of the last. */
+  'restore.accept': z.strictObject({ size: z.int().min(0), root: hexOf(32) }),
   zeroize: z.strictObject({ force: z.boolean() }),
 } as const satisfies Record<SignedOp, z.ZodType>;
 

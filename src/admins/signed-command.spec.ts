@@ -245,7 +245,7 @@ describe('a payload has one shape', () => {
     ['a counter in quotes', { ...payload, units: [{ ...unit, counter: '7' }] }],
     ['a plan in capitals', { ...payload, plan: payload.plan.toUpperCase() }],
     ['a v1 plan', { ...payload, plan: '6e0aead3-9d44-1c92-a4c4-f7a1ab415420' }],
-    ['a life of more than 10 minutes', { ...payload, expiresAt: '2026-01-01T00:10:00.001Z' }],
+    ['a life of more than 24 hours', { ...payload, expiresAt: '2026-01-02T00:00:00.001Z' }],
     ['an expiry before its issue', { ...payload, expiresAt: '2025-12-31T23:59:59.999Z' }],
     ['a local time', { ...payload, issuedAt: '2026-01-01T01:00:00+01:00' }],
     ['args of another op', { ...payload, op: 'zeroize' }],

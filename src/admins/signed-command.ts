@@ -4,8 +4,9 @@ import { sha256 } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { parseStrictJson } from '../shared/strict-json.js';
 import { SIGNED_OPS, type SignedOp } from '../shared/unit-state.js';
-import { hexOf, inShape, Line, Moment, readArgs } from './command-args.js';
+import { hexOf, inShape, Line, MAX_SIGNERS, Moment, readArgs } from './command-args.js';
 import { fingerprintOf } from './public-key.js';
+import { COSIGNED_LIFETIME_MS } from './quorum.js';
 
 /**
  * A signed administrator command: JWS General JSON (RFC 7515 section 7.2.1) with one PS256 signature (RFC 7518
@@ -50,20 +51,18 @@ export interface Signer {
 }
 
 export const COMMAND_TYP = 'keystead-command+jws';
-export const MAX_LIFETIME_MS = 10 * 60_000;
 export const CLOCK_SKEW_MS = 60_000;
-const MAX_SIGNERS = 16;
 const PS256 = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } as const;
 
 const Header = z.strictObject({ alg: z.literal('PS256'), kid: hexOf(32), typ: z.literal(COMMAND_TYP) });
 
-const Document = z.strictObject({
+/** The members of a document, with the signatures that there are so far. */
+export const DOCUMENT_MEMBERS = {
   payload: z.string(),
-  signatures: z
-    .array(z.strictObject({ protected: z.string(), signature: z.string() }))
-    .min(1)
-    .max(MAX_SIGNERS),
-});
+  signatures: z.array(z.strictObject({ protected: z.string(), signature: z.string() })).max(MAX_SIGNERS),
+} as const;
+const Document = z.strictObject(DOCUMENT_MEMBERS);
+export type CommandDocument = Readonly<z.infer<typeof Document>>;
 
 const Payload = z
   .strictObject({
@@ -91,29 +90,46 @@ const Payload = z
   })
   .refine(({ issuedAt, expiresAt }) => {
     const lifetime = Date.parse(expiresAt) - Date.parse(issuedAt);
-    return lifetime > 0 && lifetime <= MAX_LIFETIME_MS;
-  }, 'expiresAt must be after issuedAt, by 10 minutes at most');
+    return lifetime > 0 && lifetime <= COSIGNED_LIFETIME_MS;
+  }, 'expiresAt must be after issuedAt, by 24 hours at most');
 
 /**
  * The document, signed by each of the private RSA keys. Throws COMMAND_MALFORMED when an agent would find the payload
  * malformed or when a key is given twice.
  */
 export function signCommand(payload: CommandPayload, signers: readonly KeyObject[]): string {
-  const body = Buffer.from(JSON.stringify(payload)).toString('base64url');
-  const signatures = signers.map((key) => {
-    const header = JSON.stringify({ alg: 'PS256', kid: fingerprintOf(key), typ: COMMAND_TYP });
-    const protectedHeader = Buffer.from(header).toString('base64url');
-    const signature = sign('sha256', Buffer.from(`${protectedHeader}.${body}`), { key, ...PS256 });
-    return { protected: protectedHeader, signature: signature.toString('base64url') };
-  });
-  const document = JSON.stringify({ payload: body, signatures });
+  const body = encodePayload(payload);
+  const document = JSON.stringify({ payload: body, signatures: signers.map((key) => signatureOver(body, key)) });
   parseCommand(document);
   return document;
+}
+
+/** The payload as it stands in a document: base64url of its JSON. */
+export function encodePayload(payload: CommandPayload): string {
+  return Buffer.from(JSON.stringify(payload)).toString('base64url');
+}
+
+/** One administrator's signature over an encoded payload, as it stands in a document. */
+export function signatureOver(body: string, key: KeyObject): CommandDocument['signatures'][number] {
+  const header = JSON.stringify({ alg: 'PS256', kid: fingerprintOf(key), typ: COMMAND_TYP });
+  const protectedHeader = Buffer.from(header).toString('base64url');
+  const signature = sign('sha256', Buffer.from(`${protectedHeader}.${body}`), { key, ...PS256 });
+  return { protected: protectedHeader, signature: signature.toString('base64url') };
 }
 
 /** The parts of a document whose form is right; no signature has been checked. Throws COMMAND_MALFORMED. */
 export function parseCommand(text: string): ParsedCommand {
   const document = shaped(Document, text, 'the command');
+  needs(
+    document.signatures.length > 0,
+    'COMMAND_MALFORMED',
+    'the command has no signature; an administrator must sign it',
+  );
+  return parseDocument(document);
+}
+
+/** The same for a document that may still lack signatures, even all. Throws COMMAND_MALFORMED. */
+export function parseDocument(document: CommandDocument): ParsedCommand {
   const bytes = fromBase64url(document.payload, 'the payload');
   const payload = shaped(Payload, bytes, 'the payload');
   readArgs(payload.op, payload.args);
@@ -169,7 +185,8 @@ export function assertFresh(payload: Pick<CommandPayload, 'issuedAt' | 'expiresA
   );
 }
 
-function verifies(spki: Buffer, { signingInput, signature }: CommandSignature): boolean {
+/** Whether the signature is by the RSA key of this SPKI (DER). */
+export function verifies(spki: Buffer, { signingInput, signature }: CommandSignature): boolean {
   const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
   return key.asymmetricKeyType === 'rsa' && verify('sha256', signingInput, { key, ...PS256 }, signature);
 }

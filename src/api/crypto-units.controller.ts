@@ -22,7 +22,9 @@ const ClaimBody = z.strictObject({ plan: Uuid, certificate: Pem });
 const BareClaimBody = z.strictObject({ certificate: Pem });
 const MaintenanceBody = z.strictObject({ on: z.boolean() });
 const Nonce = z.string().regex(/^[A-Za-z0-9_-]{22,86}$/, 'must be base64url of 16 to 64 bytes');
-const FactsQuery = z.strictObject({ nonce: Nonce });
+const FactsQuery = z.strictObject({ nonce: Nonce, capabilities: z.literal('true').optional() });
+
+const Replacement = z.strictObject({ lost: z.boolean().default(false) }).default({ lost: false });
 
 /** Crypto units: IBM's four HTTP calls (list, claim, zeroize, kmsCryptoUser metadata) and ours beside them. */
 @Controller('api/v1')
@@ -52,9 +54,9 @@ export class CryptoUnitsController {
   facts(
     @AskedBy() caller: Caller,
     @Param('id', { schema: Uuid }) id: string,
-    @Query({ schema: FactsQuery }) { nonce }: z.infer<typeof FactsQuery>,
+    @Query({ schema: FactsQuery }) { nonce, capabilities }: z.infer<typeof FactsQuery>,
   ) {
-    return this.gate.ask(caller, new AskUnitFacts(id, nonce));
+    return this.gate.ask(caller, new AskUnitFacts(id, nonce, capabilities === 'true'));
   }
 
   @Post('cryptounits/:id/claim')
@@ -106,11 +108,16 @@ export class CryptoUnitsController {
 
   @Post('cryptounits/:id/replace')
   @HttpCode(201)
-  replace(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string) {
-    return this.gate.ask(caller, new ReplaceUnit(caller.name, id));
+  replace(
+    @AskedBy() caller: Caller,
+    @Param('id', { schema: Uuid }) id: string,
+    @Body({ schema: Replacement }) { lost }: z.infer<typeof Replacement>,
+  ) {
+    return this.gate.ask(caller, new ReplaceUnit(caller.name, id, lost));
   }
 }
 
-function listed({ id, instanceId, state, zone, conditions }: UnitView) {
-  return { id, instanceId, state, zone, conditions };
+function listed({ id, instanceId, state, zone, conditions, record }: UnitView) {
+  const { threshold = null, admins = [] } = record ?? {};
+  return { id, instanceId, state, zone, conditions, threshold, admins };
 }

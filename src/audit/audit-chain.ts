@@ -1,28 +1,43 @@
+import { hash } from 'node:crypto';
 import { lengthPrefixed, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
-import type { AuditLine } from './audit-line.entity.js';
+import type { AuditRecord } from './audit-record.js';
 
 /** What stands before the first line. */
 export const GENESIS = sha256('keystead/audit/v1');
 
-/** SHA-256 over the line's fields, each preceded by its length, and the hash of the line before. An absent field is not an empty one. */
-export function hashOf(line: Omit<AuditLine, 'hash'>, previous: Buffer): Buffer {
+const LABEL = 'keystead/audit-line/v1';
+
+/** What a line's hash covers besides the hash of the line before: its fields, each preceded by its length. An absent field is not an empty one. */
+export function coveredBytes(line: Omit<AuditRecord, 'hash'>): Buffer {
   const optional = (value: string | null) => (value === null ? '' : `=${value}`);
-  return sha256(
-    lengthPrefixed([
-      'keystead/audit-line/v1',
-      line.seq,
-      line.at.toISOString(),
-      line.act,
-      line.outcome,
-      line.by,
-      optional(line.instanceId),
-      optional(line.unitId),
-      optional(line.target),
-      optional(line.detail),
-      previous,
-    ]),
-  );
+  return lengthPrefixed([
+    LABEL,
+    line.seq,
+    line.at.toISOString(),
+    line.act,
+    line.outcome,
+    line.by,
+    optional(line.instanceId),
+    optional(line.unitId),
+    optional(line.target),
+    optional(line.detail),
+  ]);
+}
+
+/** SHA-256 over what `coveredBytes` gave and the hash of the line before. */
+export function linkHash(covered: Buffer, previous: Buffer): Buffer {
+  return hash('sha256', Buffer.concat([covered, lengthPrefixed([previous])]), 'buffer');
+}
+
+/** The hash of a line after the line with the `previous` hash. */
+export function hashOf(line: Omit<AuditRecord, 'hash'>, previous: Buffer): Buffer {
+  return linkHash(coveredBytes(line), previous);
+}
+
+/** What the covered bytes of line `seq` begin with. */
+export function coveredHead(seq: number): Buffer {
+  return lengthPrefixed([LABEL, String(seq)]);
 }
 
 /**

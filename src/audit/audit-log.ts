@@ -1,34 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager, LessThan, MoreThan } from 'typeorm';
-import { databaseOutage } from '../database/outage.js';
-import { KeysteadError, messageOf } from '../shared/errors.js';
-import { canonicalJson, GENESIS, hashOf } from './audit-chain.js';
+import { DataSource, type EntityManager, MoreThan } from 'typeorm';
+import type { KeysteadError } from '../shared/errors.js';
+import { GENESIS, hashOf } from './audit-chain.js';
+import { CHAIN_LOCK, isBadData, refusalOf, WRITE_DEADLINE_MS } from './audit-connection.js';
+import { type AuditEntry, type Prepared, prepared } from './audit-entry.js';
+import { AuditLane } from './audit-lane.js';
 import { AuditLine } from './audit-line.entity.js';
+import { type AuditFilter, listLines, type ShownLine } from './audit-list.js';
+import type { AuditRecord, LogHead } from './audit-record.js';
 
-/** What is told of an act. `by` names who asked; `detail` holds no secret and no bytes. */
-export interface AuditEntry {
-  readonly act: string;
-  readonly outcome: 'success' | 'failure';
-  readonly by: string;
-  readonly instanceId?: string | undefined;
-  readonly unitId?: string | undefined;
-  readonly target?: string | undefined;
-  readonly detail?: object | undefined;
-}
-
-/** A line as it is shown: `seq` a number, `detail` parsed, `hash` 64 hex digits. */
-export interface ShownLine {
-  readonly seq: number;
-  readonly at: string;
-  readonly act: string;
-  readonly outcome: 'success' | 'failure';
-  readonly by: string;
-  readonly instanceId: string | null;
-  readonly unitId: string | null;
-  readonly target: string | null;
-  readonly detail: unknown;
-  readonly hash: string;
-}
+export type { AuditEntry } from './audit-entry.js';
+export type { ShownLine } from './audit-list.js';
 
 /** `badSeq` is the first line whose hash or number is not what the chain demands; null when all are good. */
 export interface ChainReport {
@@ -38,21 +20,9 @@ export interface ChainReport {
   readonly head: string;
 }
 
-/** Key of the advisory lock that makes one chain of all appends, of every server on the database. */
-const CHAIN_LOCK = 0x6b7361; // 'ksa'
 const WALK_PAGE = 1000;
-const LIST_LIMIT = 1000;
-/** Parameters of one INSERT are at most 65,535, and a line has ten. */
-const LINES_PER_INSERT = 500;
-
-/** An entry as it goes into the table, but for its place in the chain. */
-type Prepared = Omit<AuditLine, 'seq' | 'at' | 'hash'>;
-
-interface Waiting {
-  readonly entry: Prepared;
-  readonly done: () => void;
-  readonly failed: (cause: unknown) => void;
-}
+/** A server that stops in the middle of its transaction must not keep the chain's lock from the others. */
+const IDLE_TRANSACTION_MS = 5_000;
 
 /**
  * The audit log: append-only and hash-chained.
@@ -62,41 +32,55 @@ interface Waiting {
  * `record` is for acts that change no row (use of a key, a refusal): it is durable when the promise fulfils. Calls that
  * come while a write is under way share the next one (group commit). Never await it inside a transaction that appended:
  * it would wait for that transaction's lock.
+ * Neither waits longer than 1.5 s for the log.
  */
 @Injectable()
 export class AuditLog {
-  #waiting: Waiting[] = [];
-  #writing = false;
+  readonly #lane: AuditLane;
+  /** Told when the log could not be written; the watch sets it. */
+  onTrouble: (refusal: KeysteadError) => void = () => undefined;
 
-  constructor(private readonly db: DataSource) {}
+  constructor(private readonly db: DataSource) {
+    this.#lane = new AuditLane(db, (refusal) => this.onTrouble(refusal));
+  }
 
   /** Appends one line in the caller's transaction. Throws AUDIT_UNAVAILABLE, or DATABASE_UNAVAILABLE in an outage: the act must then fail. */
   async append(tx: EntityManager, entry: AuditEntry): Promise<void> {
-    await this.#write(tx, [prepared(entry)]);
+    const line = prepared(entry);
+    try {
+      await this.#append(tx, line);
+    } catch (cause) {
+      const refusal = refusalOf(cause);
+      if (!isBadData(cause)) this.onTrouble(refusal);
+      throw refusal;
+    }
   }
 
   /** Appends one line in a transaction of its own, shared with others that wait. Errors as for `append`. */
-  record(entry: AuditEntry): Promise<void> {
-    return new Promise((done, failed) => {
-      this.#waiting.push({ entry: prepared(entry), done, failed });
-      if (!this.#writing) void this.#drain();
-    });
+  async record(entry: AuditEntry): Promise<void> {
+    await this.#lane.write(prepared(entry));
   }
 
-  /** The newest lines first, those before `before` when it is given; at most 1000, 100 when `limit` is not given. */
-  async list({
-    limit = 100,
-    before,
-  }: {
-    limit?: number | undefined;
-    before?: number | undefined;
-  } = {}): Promise<ShownLine[]> {
-    const lines = await this.db.manager.find(AuditLine, {
-      ...(before !== undefined && { where: { seq: LessThan(String(before)) } }),
-      order: { seq: 'DESC' },
-      take: Math.min(limit, LIST_LIMIT),
-    });
-    return lines.map(show);
+  /** The newest lines first, those before `before` when it is given, that the filter lets through; at most 1000, 100 when `limit` is not given. */
+  list(filter: AuditFilter = {}): Promise<ShownLine[]> {
+    return listLines(this.db.manager, filter);
+  }
+
+  /** The lines after the first `size`, in their order; at most `limit`. */
+  after(size: number, limit: number): Promise<AuditRecord[]> {
+    return this.#page(size, limit);
+  }
+
+  /** Where the log ends now. */
+  async head(): Promise<LogHead> {
+    const [last] = await this.db.manager.find(AuditLine, { order: { seq: 'DESC' }, take: 1 });
+    return last === undefined ? { size: 0, root: GENESIS } : { size: Number(last.seq), root: last.hash };
+  }
+
+  /** The hash of line `size`, which the log may not have; GENESIS for 0. */
+  async rootAt(size: number): Promise<Buffer | undefined> {
+    if (size === 0) return GENESIS;
+    return (await this.db.manager.findOneBy(AuditLine, { seq: String(size) }))?.hash;
   }
 
   /** Walks the whole chain and recomputes every hash. */
@@ -104,7 +88,7 @@ export class AuditLog {
     let lines = 0;
     let previous = GENESIS;
     for (;;) {
-      const page = await this.#page(lines);
+      const page = await this.#page(lines, WALK_PAGE);
       for (const line of page) {
         const expected = lines + 1;
         if (line.seq !== String(expected) || !hashOf(line, previous).equals(line.hash)) {
@@ -118,83 +102,24 @@ export class AuditLog {
   }
 
   /** The lines after `seq`; after 0 also those that have no right to be there, numbered 0 or less. */
-  #page(seq: number): Promise<AuditLine[]> {
+  #page(seq: number, limit: number): Promise<AuditLine[]> {
     return this.db.manager.find(AuditLine, {
       ...(seq > 0 && { where: { seq: MoreThan(String(seq)) } }),
       order: { seq: 'ASC' },
-      take: WALK_PAGE,
+      take: limit,
     });
   }
 
-  async #drain(): Promise<void> {
-    this.#writing = true;
-    while (this.#waiting.length > 0) await this.#writeTogether(this.#waiting.splice(0, LINES_PER_INSERT));
-    this.#writing = false;
+  async #append(tx: EntityManager, entry: Prepared): Promise<void> {
+    await tx.query(
+      `SELECT set_config('lock_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true),
+              pg_advisory_xact_lock($1)`,
+      [CHAIN_LOCK, String(WRITE_DEADLINE_MS), String(IDLE_TRANSACTION_MS)],
+    );
+    const [last] = await tx.query<{ seq: string; hash: Buffer }[]>(
+      'SELECT "seq", "hash" FROM "audit_lines" ORDER BY "seq" DESC LIMIT 1',
+    );
+    const line = { ...entry, seq: String(BigInt(last?.seq ?? 0) + 1n), at: new Date() };
+    await tx.insert(AuditLine, { ...line, hash: hashOf(line, last?.hash ?? GENESIS) });
   }
-
-  /** One transaction for all; when the database refuses it, one for each, so that a bad line fails alone. */
-  async #writeTogether(batch: readonly Waiting[]): Promise<void> {
-    const entries = batch.map(({ entry }) => entry);
-    try {
-      await this.db.transaction((tx) => this.#write(tx, entries));
-      for (const { done } of batch) done();
-    } catch (cause) {
-      const refusal = refusalOf(cause);
-      if (batch.length > 1 && refusal.code === 'AUDIT_UNAVAILABLE') {
-        for (const one of batch) await this.#writeTogether([one]);
-      } else {
-        for (const { failed } of batch) failed(refusal);
-      }
-    }
-  }
-
-  async #write(tx: EntityManager, entries: readonly Prepared[]): Promise<void> {
-    try {
-      await tx.query('SELECT pg_advisory_xact_lock($1)', [CHAIN_LOCK]);
-      const [last] = await tx.query<{ seq: string; hash: Buffer }[]>(
-        'SELECT "seq", "hash" FROM "audit_lines" ORDER BY "seq" DESC LIMIT 1',
-      );
-      let seq = BigInt(last?.seq ?? 0);
-      let previous = last?.hash ?? GENESIS;
-      const at = new Date();
-      const lines = entries.map((entry) => {
-        seq += 1n;
-        const line = { ...entry, seq: String(seq), at };
-        previous = hashOf(line, previous);
-        return { ...line, hash: previous };
-      });
-      await tx.insert(AuditLine, lines);
-    } catch (cause) {
-      throw refusalOf(cause);
-    }
-  }
-}
-
-function prepared(entry: AuditEntry): Prepared {
-  return {
-    act: entry.act,
-    outcome: entry.outcome,
-    by: entry.by,
-    instanceId: entry.instanceId ?? null,
-    unitId: entry.unitId ?? null,
-    target: entry.target ?? null,
-    detail: entry.detail === undefined ? null : canonicalJson(entry.detail),
-  };
-}
-
-function show({ seq, at, detail, hash, ...rest }: AuditLine): ShownLine {
-  return {
-    seq: Number(seq),
-    at: at.toISOString(),
-    ...rest,
-    detail: detail === null ? null : JSON.parse(detail),
-    hash: hash.toString('hex'),
-  };
-}
-
-function refusalOf(cause: unknown): KeysteadError {
-  if (cause instanceof KeysteadError) return cause;
-  const outage = databaseOutage(cause);
-  if (outage !== undefined) return outage;
-  return new KeysteadError('AUDIT_UNAVAILABLE', `the audit log cannot be written: ${messageOf(cause)}`, { cause });
 }

@@ -1,8 +1,14 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditCheckpoint } from './audit-checkpoint.entity.js';
 import { AuditLine } from './audit-line.entity.js';
 import { AuditLog } from './audit-log.js';
+import { AuditWatch } from './audit-watch.js';
 
 @Global()
-@Module({ imports: [TypeOrmModule.forFeature([AuditLine])], providers: [AuditLog], exports: [AuditLog] })
+@Module({
+  imports: [TypeOrmModule.forFeature([AuditLine, AuditCheckpoint])],
+  providers: [AuditLog, AuditWatch],
+  exports: [AuditLog, AuditWatch],
+})
 export class AuditModule {}

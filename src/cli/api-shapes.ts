@@ -13,6 +13,9 @@ export const Unit = z.looseObject({
   state: z.string(),
   zone: z.string().nullish(),
   conditions: z.array(Condition).optional(),
+  /** As the server knows them; what a unit signed itself counts for more. */
+  threshold: z.number().nullish(),
+  admins: z.array(z.looseObject({ name: z.string(), kid: z.string(), notAfter: z.string().nullish() })).nullish(),
 });
 export type Unit = z.infer<typeof Unit>;
 

@@ -75,8 +75,9 @@ export class Api {
     return this.call('GET', unitPath(id), Unit);
   }
   /** What the unit says of itself now, signed by its receipt key over our nonce when it has one. */
-  async facts(id: string, nonce: string): Promise<FactsAnswer> {
-    const answer = await this.call('GET', `${unitPath(id)}/facts?nonce=${nonce}`, Facts);
+  async facts(id: string, nonce: string, capabilities = false): Promise<FactsAnswer> {
+    const query = new URLSearchParams({ nonce, ...(capabilities && { capabilities: 'true' }) });
+    const answer = await this.call('GET', `${unitPath(id)}/facts?${query}`, Facts);
     return answer as unknown as FactsAnswer;
   }
   claim(id: string, plan: string, certificate: string): Promise<{ receipt: string; state: string }> {
@@ -89,8 +90,8 @@ export class Api {
   maintenance(id: string, on: boolean): Promise<Unit> {
     return this.call('PUT', `${unitPath(id)}/maintenance`, Unit, { body: { on } });
   }
-  replace(id: string): Promise<Unit> {
-    return this.call('POST', `${unitPath(id)}/replace`, Unit, { body: {}, timeoutMs: COMMAND_TIMEOUT_MS });
+  replace(id: string, lost: boolean): Promise<Unit> {
+    return this.call('POST', `${unitPath(id)}/replace`, Unit, { body: { lost }, timeoutMs: COMMAND_TIMEOUT_MS });
   }
   cryptoUser(): Promise<z.infer<typeof CryptoUser>> {
     return this.call('GET', '/api/v1/cryptouser/metadata', CryptoUser);
@@ -101,8 +102,10 @@ export class Api {
   operation(id: string): Promise<Operation> {
     return this.call('GET', `/api/v1/operations/${encodeURIComponent(id)}`, Operation);
   }
-  async audit(limit: number, before: string | undefined): Promise<z.infer<typeof AuditLines>['lines']> {
-    const query = new URLSearchParams({ limit: String(limit), ...(before !== undefined && { before }) });
+  /** Members that are undefined are left out. */
+  async audit(filter: Readonly<Record<string, string | undefined>>): Promise<z.infer<typeof AuditLines>['lines']> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, value);
     return (await this.call('GET', `/api/v1/audit?${query}`, AuditLines)).lines;
   }
   /** The only answer that holds the key itself. */

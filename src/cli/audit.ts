@@ -1,7 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Api } from './api.js';
+import { addAuditExport } from './audit-export.js';
+import { addAuditVerify } from './audit-verify.js';
 import { type CliContext, printResult } from './context.js';
-import { group, leaf, toNumber, toUuid } from './options.js';
+import { type CommonOptions, group, leaf, toMoment, toNumber, toUuid } from './options.js';
 import { listing, table } from './table.js';
 
 export function addOperation(program: Command, ctx: CliContext): void {
@@ -21,19 +23,42 @@ export function addOperation(program: Command, ctx: CliContext): void {
 }
 
 export function addAudit(program: Command, ctx: CliContext): void {
+  const audit = group(program, 'audit', 'Read, export and verify the audit log', 'kp audit list');
   leaf(
-    group(program, 'audit', 'Read the audit', 'kp audit list'),
+    audit,
     'list',
     'List audit lines, the newest first',
     'kp audit list --limit 20',
+    "kp audit list --act 'kms.secrets.*' --outcome failure --since 2031-12-31",
     'kp audit list --before 1200 -o json',
   )
     .option('--limit <number>', 'how many lines, 1 to 1000', toNumber(1, 1000), 50)
-    .option('--before <seq>', 'only lines with a smaller sequence number', toSequence)
-    .action((options: { limit: number; before?: string }) => listAudit(ctx, options));
+    .option('--before <seq>', 'only lines with a smaller sequence number: the next page', toSequence)
+    .option('--act <act>', 'only this act, or those that begin so: kms.secrets.*')
+    .addOption(new Option('--outcome <outcome>', 'only these').choices(['success', 'failure']))
+    .option('--by <name>', 'only what this API key or service did')
+    .option('--unit <id>', 'only what this crypto unit did', toUuid)
+    .option('--target <id>', 'only what was done to this key, operation, …')
+    .option('--since <date>', 'from this time on, as 2031-12-31T23:59:59Z', toMoment)
+    .option('--until <date>', 'before this time', toMoment)
+    .action((options: ListOptions) => listAudit(ctx, options));
+  addAuditExport(audit, ctx);
+  addAuditVerify(audit, ctx);
 }
 
-const toSequence = (text: string) => String(toNumber(1, 999_999_999)(text));
+interface ListOptions extends CommonOptions {
+  readonly limit: number;
+  readonly before?: string;
+  readonly act?: string;
+  readonly outcome?: string;
+  readonly by?: string;
+  readonly unit?: string;
+  readonly target?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+const toSequence = (text: string) => String(toNumber(1, 999_999_999_999)(text));
 
 async function showOperation(ctx: CliContext, id: string): Promise<void> {
   const operation = await (await Api.open(ctx)).operation(id);
@@ -58,8 +83,10 @@ async function showOperation(ctx: CliContext, id: string): Promise<void> {
   );
 }
 
-async function listAudit(ctx: CliContext, { limit, before }: { limit: number; before?: string }): Promise<void> {
-  const lines = await (await Api.open(ctx)).audit(limit, before);
+async function listAudit(ctx: CliContext, options: ListOptions): Promise<void> {
+  const { limit, before, act, outcome, by, unit: unitId, target, since, until, instanceId } = options;
+  const filter = { limit: String(limit), before, act, outcome, by, unitId, target, since, until, instanceId };
+  const lines = await (await Api.open(ctx)).audit(filter);
   printResult(ctx, lines, () =>
     table(
       ['Seq', 'At', 'Act', 'Outcome', 'By', 'CryptoUnit', 'Target'],

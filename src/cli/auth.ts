@@ -30,16 +30,24 @@ const CU_EXAMPLE = `--cu '[{"CryptoUnitId":"UUID","Auth":[{"ADMIN":"admin.key#en
 const AuthList = z.array(z.record(z.string().min(1).max(255), z.string().min(1))).min(1);
 const CuList = z.array(z.strictObject({ CryptoUnitId: z.guid(), Auth: AuthList.optional() })).min(1);
 
-/** The authority of a signed command. Exactly one of --auth and --cu, and with --cu an Auth for every unit, else USAGE. */
-export async function readAuthority(options: { auth?: string; cu?: string }, needed: string): Promise<Authority> {
+/**
+ * The authority of a signed command. Exactly one of --auth and --cu, and with --cu an Auth for every unit, else USAGE;
+ * where nothing is sent, signers may be missing.
+ */
+export async function readAuthority(
+  options: { auth?: string; cu?: string },
+  needed: string,
+  nothingSent = false,
+): Promise<Authority> {
   const { auth, cu } = options;
   if (auth !== undefined && cu !== undefined) throw usage('--auth and --cu exclude each other; give one of them');
   if (cu !== undefined) {
     const units = await readUnits(cu);
-    const bare = units.find((unit) => unit.signers.length === 0);
+    const bare = nothingSent ? undefined : units.find((unit) => unit.signers.length === 0);
     if (bare) throw usage(`--cu names no Auth for crypto unit ${bare.id}; ${needed}`, CU_EXAMPLE);
     return { units, signers: units.flatMap((unit) => unit.signers) };
   }
+  if (auth === undefined && nothingSent) return { units: null, signers: [] };
   if (auth === undefined) throw usage(needed, AUTH_EXAMPLE);
   const { value, fromArgv } = await jsonArgument(auth, '--auth');
   const parsed = AuthList.safeParse(value);

@@ -10,9 +10,10 @@ import type { Unit } from './api-shapes.js';
 import { type CliContext, CommandFailure, usage, withProgress } from './context.js';
 import { exists, readText } from './files.js';
 import { KnownUnits } from './known-units.js';
-import { type CommonOptions, fileOption, idsOption, leaf, oneFile, unitKeyOption } from './options.js';
+import { type CommonOptions, fileOption, idsOption, leaf, oneFile, planOption, unitKeyOption } from './options.js';
 import { type Outcome, report } from './outcome.js';
 import { type FileReference, PassphraseReader, parseReference, printable } from './passphrase.js';
+import { type Planned, printPlan } from './plan.js';
 import { commandLine } from './shell.js';
 import { openInstance, pickUnits } from './target.js';
 import { fingerprint, keyChanged, recordOf, shownKey, wasZeroized } from './unit-key.js';
@@ -22,6 +23,7 @@ interface ClaimOptions extends CommonOptions {
   readonly credential?: string;
   readonly ids?: readonly string[];
   readonly unitKey?: readonly string[];
+  readonly plan?: boolean;
 }
 
 export function addClaim(cryptoUnit: Command, ctx: CliContext): void {
@@ -35,6 +37,7 @@ export function addClaim(cryptoUnit: Command, ctx: CliContext): void {
   fileOption(claim, 'credential', 'file', 'signature key file of the administrator; only its public part is read')
     .addOption(idsOption())
     .addOption(unitKeyOption())
+    .addOption(planOption())
     .action((options: ClaimOptions) => claimUnits(ctx, options));
 }
 
@@ -62,6 +65,7 @@ async function claimUnits(ctx: CliContext, options: ClaimOptions): Promise<void>
   const certificate = await readCredential(ctx, credential);
   const api = await openInstance(ctx, options);
   const units = pickUnits(await api.units(), options.ids ?? null);
+  if (options.plan) return printPlan(ctx, 'Claim', plannedClaims(units, certificate));
   const claiming = new Claiming(ctx, api, certificate, options.unitKey ?? []);
   const outcomes: Outcome[] = [];
   for (const unit of units) outcomes.push(await claiming.claim(unit));
@@ -81,6 +85,18 @@ async function claimUnits(ctx: CliContext, options: ClaimOptions): Promise<void>
       ...[...claiming.keys].map(([id, key]) => `Receipt key of ${id}: ${key}`),
       "Compare each with the line 'claimed' in the log of the unit's agent. kp remembers them.",
     ],
+  });
+}
+
+function plannedClaims(units: readonly Unit[], certificate: string): Planned[] {
+  const { kid } = readAdminKey(certificate);
+  return units.map(({ id: unitId, state, admins }) => {
+    const about = { unitId, state, error: null };
+    if (state === 'reserved') return { ...about, does: [`installs the administrator ADMIN, fingerprint ${kid}`] };
+    if (admins?.some((admin) => admin.kid === kid))
+      return { ...about, does: ['is claimed with this key; nothing changes'] };
+    const error = new KeysteadError('UNIT_STATE', `it is ${state}, and this key is not of one of its administrators`);
+    return { ...about, does: [], error };
   });
 }
 

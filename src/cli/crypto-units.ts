@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { Unit } from './api-shapes.js';
 import { type CliContext, notice, printResult, usage } from './context.js';
+import { addDiff } from './diff.js';
+import { expirySentences } from './expiry.js';
 import { KnownUnits } from './known-units.js';
 import { type CommonOptions, leaf, toUuid } from './options.js';
 import { listing, starred } from './table.js';
@@ -8,13 +10,14 @@ import { openInstance } from './target.js';
 import { fingerprint, type ProvenUnit, readUnit } from './unit-key.js';
 
 export function addCryptoUnits(program: Command, ctx: CliContext): void {
-  leaf(
+  const units = leaf(
     program,
     'crypto-units',
     'List the crypto units of the instance',
     'kp crypto-units',
     'kp crypto-units -o json',
   ).action((options: CommonOptions) => list(ctx, options));
+  addDiff(units, ctx);
 }
 
 export function addCryptoUnit(cryptoUnit: Command, ctx: CliContext): void {
@@ -45,13 +48,20 @@ export function addCryptoUnit(cryptoUnit: Command, ctx: CliContext): void {
     'kp crypto-unit replace 6e0aead3-9d44-4c92-a4c4-f7a1ab415420',
   )
     .argument('<id>', 'the lost crypto unit', toUuid)
-    .action((id: string, options: CommonOptions) => replace(ctx, id, options));
+    .option('--lost', 'also when it may only be silent: you know that it does not come back')
+    .action((id: string, options: CommonOptions & { lost?: boolean }) => replace(ctx, id, options));
 }
 
 async function list(ctx: CliContext, options: CommonOptions): Promise<void> {
   const units = await (await openInstance(ctx, options)).units();
   printResult(ctx, units, () => unitTable(units));
-  for (const sentence of [...units.flatMap(troubles), ...differences(units)]) notice(ctx, sentence);
+  const expiring = expirySentences(
+    units.flatMap(({ admins }) => admins ?? []),
+    ctx.now(),
+  );
+  for (const sentence of [...units.flatMap(troubles), ...differences(units), ...quorums(units), ...expiring]) {
+    notice(ctx, sentence);
+  }
 }
 
 /** IBM's table. */
@@ -88,6 +98,13 @@ function differences(units: readonly Unit[]): string[] {
   return [
     `The crypto units are not in the same state: ${states.join(', ')}. Bring them to the same one before you go on.`,
   ];
+}
+
+/** Said only where more than one administrator must sign. */
+function quorums(units: readonly Unit[]): string[] {
+  const thresholds = [...new Set(units.flatMap(({ threshold }) => threshold ?? []))];
+  if (Math.max(0, ...thresholds) < 2) return [];
+  return [`Each command needs the signatures of ${thresholds.join(' or ')} administrators.`];
 }
 
 async function show(ctx: CliContext, id: string, options: CommonOptions): Promise<void> {
@@ -134,8 +151,8 @@ async function maintenance(
   printResult(ctx, unit, () => `OK\nCrypto unit ${id} is ${unit.state}.`);
 }
 
-async function replace(ctx: CliContext, id: string, options: CommonOptions): Promise<void> {
-  const unit = await (await openInstance(ctx, options)).replace(id);
+async function replace(ctx: CliContext, id: string, options: CommonOptions & { lost?: boolean }): Promise<void> {
+  const unit = await (await openInstance(ctx, options)).replace(id, options.lost === true);
   printResult(ctx, unit, () =>
     [
       'OK',

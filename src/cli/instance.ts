@@ -4,6 +4,7 @@ import { Api } from './api.js';
 import type { Instance, Unit } from './api-shapes.js';
 import { type CliContext, CommandFailure, notice, printResult, usage, withProgress } from './context.js';
 import { type CommonOptions, group, leaf, type SignedOptions, signed } from './options.js';
+import { printPlan } from './plan.js';
 import { commandLine, shellWord } from './shell.js';
 import { listing, table } from './table.js';
 import { findInstance } from './target.js';
@@ -128,16 +129,22 @@ interface DeleteOptions extends SignedOptions {
 async function remove(ctx: CliContext, nameOrId: string, options: DeleteOptions): Promise<void> {
   const { auth, cu } = options;
   if (auth !== undefined && cu !== undefined) throw usage('--auth and --cu exclude each other; give one of them');
+  if (options.signOnly !== undefined) {
+    throw usage(
+      'deleting an instance is more than one command: zeroize each unit with a command file, then delete the instance',
+      commandLine(['kp', 'crypto-unit', 'zeroize', '--id', 'ID'], { '--sign-only': options.signOnly }),
+    );
+  }
   const found = await findInstance(await Api.open(ctx), nameOrId);
   const api = (await Api.open(ctx)).of(found.id);
   const claimed = (await api.units()).filter((unit) => unit.state !== 'reserved' && !isLost(unit));
-  if (claimed.length > 0 && auth === undefined && cu === undefined) {
+  if (claimed.length > 0 && auth === undefined && cu === undefined && !options.plan) {
     throw usage(
       `${found.name} has ${claimed.length} claimed crypto units, and only their administrators can have them zeroized: give --auth or --cu`,
       `${commandLine(['kp', 'instance', 'delete', nameOrId], {})} --auth '[{"ADMIN":"FILE"}]'`,
     );
   }
-  if (!options.yes) await confirm(ctx, found);
+  if (!options.yes && !options.plan) await confirm(ctx, found);
   const zeroized =
     claimed.length === 0
       ? []
@@ -147,6 +154,7 @@ async function remove(ctx: CliContext, nameOrId: string, options: DeleteOptions)
           force: options.force === true,
           quiet: true,
         });
+  if (options.plan) return planDeletion(ctx, found, claimed.length);
   await api.deleteInstance(found.id);
   const result = { id: found.id, name: found.name, deleted: true, zeroized };
   printResult(ctx, result, () =>
@@ -157,6 +165,12 @@ async function remove(ctx: CliContext, nameOrId: string, options: DeleteOptions)
     ].join('\n'),
   );
   if (ctx.env['KP_INSTANCE_ID'] === found.id) notice(ctx, 'KP_INSTANCE_ID still names it: unset KP_INSTANCE_ID');
+}
+
+/** The end of the plan, after what zeroize said of each claimed unit. */
+function planDeletion(ctx: CliContext, { name, id }: Instance, claimed: number): void {
+  if (claimed === 0) printPlan(ctx, 'Delete Instance', []);
+  notice(ctx, `The instance ${name} (${id}) is deleted after that, with all its keys.`);
 }
 
 const isLost = (unit: Unit) => unit.conditions?.some(({ reason }) => reason === 'TokenLost') ?? false;

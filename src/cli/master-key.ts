@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { MasterKeyName } from '../admins/command-args.js';
 import { runCeremony } from '../master-key/ceremony-process.js';
 import type { MadeSet } from '../master-key/ceremony-request.js';
-import { fromBase64 } from '../shared/bytes.js';
-import { KeysteadError, needs } from '../shared/errors.js';
+import { KeysteadError } from '../shared/errors.js';
 import { type CliContext, notice, printResult, usage, withProgress } from './context.js';
 import {
   assertNewFiles,
@@ -15,14 +14,14 @@ import {
   readKeyshares,
   spellHex,
 } from './keyshares.js';
-import { importMasterKey } from './master-key-import.js';
+import { addCosigned } from './master-key-cosigned.js';
+import { type ImportOptions, importMasterKey } from './master-key-import.js';
 import { addOffline } from './master-key-offline.js';
+import { drawRandom } from './master-key-random.js';
 import { group, leaf, type SignedOptions, signed, toNumber } from './options.js';
-import { type Outcome, report } from './outcome.js';
 import { PassphraseReader } from './passphrase.js';
 import { assertAllRead, type Reading, type ReadingOptions, readingJson, readRecords } from './readings.js';
-import { execute } from './signed-operation.js';
-import { beginSigning, type Signing } from './signing.js';
+import { commandLine } from './shell.js';
 import { table } from './table.js';
 
 const SHARES = `'["share1.ks#env:SHARE1","share2.ks#env:SHARE2","share3.ks#env:SHARE3"]'`;
@@ -33,6 +32,8 @@ export interface GenerateOptions extends SignedOptions {
   readonly keyshareMinimum: number;
   readonly algo: string;
   readonly keyName: string;
+  /** The command file of mk random, submitted: its unit's random is used. */
+  readonly random?: string;
 }
 
 export function addMasterKey(cryptoUnit: Command, ctx: CliContext): void {
@@ -51,6 +52,7 @@ export function addMasterKey(cryptoUnit: Command, ctx: CliContext): void {
     .option('--keyshare-minimum <number>', 'how many keyshares make the master key', toNumber(0, 999), 2)
     .option('--algo <algorithm>', 'AES-256', 'AES-256')
     .requiredOption('--key-name <name>', 'name of the master key, 1 to 8 characters')
+    .option('--random <file>', 'the submitted command file of mk random; nothing is signed then')
     .action((options: GenerateOptions) => generate(ctx, options));
 
   signed(
@@ -62,8 +64,10 @@ export function addMasterKey(cryptoUnit: Command, ctx: CliContext): void {
     ),
   )
     .requiredOption('--keyshare-files <json>', `${KEYSHARES_ABOUT}; the minimum of them or more`)
-    .action((options: SignedOptions & { keyshareFiles: string }) => importMasterKey(ctx, options));
+    .option('--importers <file>', 'the submitted command file of mk importer, whose one-time keys are used')
+    .action((options: ImportOptions) => importMasterKey(ctx, options));
 
+  addCosigned(masterKey, ctx);
   addOffline(masterKey, ctx);
   addList(leaf(masterKey, 'list', 'List the master keys of the crypto units', 'kp crypto-unit mk list'), ctx);
   addList(leaf(cryptoUnit, 'master-keys', 'The same as mk list', 'kp crypto-unit master-keys -o json'), ctx);
@@ -76,60 +80,32 @@ async function generate(ctx: CliContext, options: GenerateOptions): Promise<void
     throw usage('--key-name must have 1 to 8 printable ASCII characters and no blank at either end');
   }
   const references = await parseKeyshares(options.keyshareFiles);
+  if (options.signOnly !== undefined) {
+    throw usage(
+      'what is signed for a new master key is the request for random bytes: write that to a file with mk random, have it signed and submitted, then give it to mk generate with --random',
+      commandLine(['kp', 'crypto-unit', 'mk', 'random'], { '--sign-only': options.signOnly }),
+    );
+  }
   judgeCounts(ctx, references.length, t);
   await assertNewFiles(references);
   const passphrases = new PassphraseReader(ctx);
   const shares = await readKeyshares(ctx, passphrases, references, true);
-  const signing = await beginSigning(ctx, {
-    options,
-    passphrases,
-    words: ['kp', 'crypto-unit', 'mk', 'generate'],
-    flags: {
-      '--keyshare-files': keyshareArgument(references),
-      '--keyshare-minimum': String(t),
-      '--algo': algo,
-      '--key-name': keyName,
-    },
-  });
-  const { outcomes, unitRandom } = await drawRandom(ctx, signing);
-  if (!unitRandom) return report(ctx, { label: 'Generate Master Key', outcomes, retry: signing.retry });
+  const flags = {
+    '--keyshare-files': keyshareArgument(references),
+    '--keyshare-minimum': String(t),
+    '--algo': algo,
+    '--key-name': keyName,
+  };
+  const drawn = await drawRandom(ctx, options, passphrases, flags);
+  if (!drawn) return;
+  const { instance, unitId, unitRandom } = drawn;
   const made = await withProgress(
     ctx,
     'Making the master key and its keyshares',
-    runCeremony({ job: 'generate', instance: signing.api.instanceId, unitRandom, name: keyName, t, shares }),
+    runCeremony({ job: 'generate', instance, unitRandom, name: keyName, t, shares }),
   );
   for (const { passphrase } of shares) passphrase[Symbol.dispose]();
-  printMade(ctx, made, outcomes.at(-1)?.unitId ?? '');
-}
-
-/** 32 random bytes from the first unit that gives them, in its signed receipt, and what the units tried before it said. */
-async function drawRandom(
-  ctx: CliContext,
-  signing: Signing,
-): Promise<{ outcomes: Outcome[]; unitRandom: Buffer | null }> {
-  const { ready, failed } = await signing.prepare('mk.random');
-  const outcomes = [...failed];
-  for (const one of ready) {
-    const executed = await execute(ctx, signing.api, [one], 'mk.random', () => ({ bytes: 32 }));
-    outcomes.push(...executed.failed);
-    const [done] = executed.done;
-    if (!done) continue;
-    const { random } = done.receipt.facts;
-    needs(
-      typeof random === 'string',
-      'RECEIPT_INVALID',
-      `the receipt of crypto unit ${one.unit.id} holds no random bytes`,
-    );
-    const unitRandom = fromBase64(random, 'the random of the crypto unit');
-    needs(
-      unitRandom.length === 32,
-      'RECEIPT_INVALID',
-      `crypto unit ${one.unit.id} gave ${unitRandom.length} random bytes, not 32`,
-    );
-    outcomes.push({ unitId: one.unit.id, receipt: done.receipt });
-    return { outcomes, unitRandom };
-  }
-  return { outcomes, unitRandom: null };
+  printMade(ctx, made, unitId);
 }
 
 function printMade(ctx: CliContext, made: MadeSet, unitId: string): void {

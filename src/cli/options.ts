@@ -13,6 +13,10 @@ export interface SignedOptions extends CommonOptions {
   readonly auth?: string;
   readonly cu?: string;
   readonly unitKey?: readonly string[];
+  /** Where to write the command instead of sending it. */
+  readonly signOnly?: string;
+  /** Show what would be done, and send nothing. */
+  readonly plan?: boolean;
 }
 
 /** Options of the commands that name a key, or look into one key ring. */
@@ -45,7 +49,7 @@ export function group(parent: Command, name: string, summary: string, example: s
 
 const examplesOf = (examples: readonly string[]) => `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`;
 
-/** Adds --auth, --cu and --unit-key. */
+/** Adds --auth, --cu, --unit-key, --sign-only and --plan. */
 export function signed(command: Command): Command {
   return command
     .option('--auth <json>', `signers, for all crypto units: '[{"ADMIN":"FILE#PASSPHRASE"}]', or @FILE`)
@@ -53,7 +57,14 @@ export function signed(command: Command): Command {
       '--cu <json>',
       `units and their signers: '[{"CryptoUnitId":"ID","Auth":[{"ADMIN":"FILE#PASSPHRASE"}]}]', or @FILE`,
     )
-    .addOption(unitKeyOption());
+    .addOption(unitKeyOption())
+    .option('--sign-only <file>', 'write the command to a new file, for others to sign, instead of sending it')
+    .addOption(planOption());
+}
+
+/** `--plan`, of every command that changes several units. */
+export function planOption(): Option {
+  return new Option('--plan', 'show what it would do to each crypto unit; nothing is sent');
 }
 
 /** `--unit-key FINGERPRINT`, several times or with commas: receipt keys that the person has compared. */

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { type Receipt, readReceipt } from '../admins/receipt.js';
-import { parseCommand, signCommand } from '../admins/signed-command.js';
-import { isErrorCode, KeysteadError, needs } from '../shared/errors.js';
+import { signaturesNeeded } from '../admins/quorum.js';
+import type { Receipt } from '../admins/receipt.js';
+import { type CommandPayload, parseCommand, signCommand } from '../admins/signed-command.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import { assertAllowed, type SignedOp, UNIT_STATES, type UnitState } from '../shared/unit-state.js';
 import type { Api } from './api.js';
-import type { Operation, Unit } from './api-shapes.js';
+import type { Unit } from './api-shapes.js';
 import type { Signer } from './auth.js';
-import { type CliContext, CommandFailure, withProgress } from './context.js';
+import { type CliContext, withProgress } from './context.js';
+import { warnOfExpiry } from './expiry.js';
 import type { Outcome } from './outcome.js';
+import { relay, verifiedReceipt } from './relay.js';
 import { type ProvenUnit, proveUnit, type Trust } from './unit-key.js';
 
 /**
@@ -25,6 +28,15 @@ export interface ReadyUnit extends ProvenUnit {
   /** The last command counter that the unit is known to have used. */
   readonly counter: number;
 }
+export type CommandArguments = Readonly<Record<string, unknown>>;
+
+/** What is about to be signed. */
+export interface Intent {
+  readonly op: SignedOp;
+  readonly args: CommandArguments;
+  /** All signatures must be there now; if not, others add theirs later, or nothing is signed at all. */
+  readonly complete: boolean;
+}
 export interface Prepared {
   readonly ready: ReadyUnit[];
   readonly failed: Outcome[];
@@ -36,8 +48,6 @@ export interface Executed {
 }
 
 const LIFETIME_MS = 5 * 60_000;
-const PENDING_PATIENCE_MS = 60_000;
-const PENDING_POLL_MS = 500;
 
 /** Failures that concern the whole command, whichever unit met them first. */
 const EVERYWHERE = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'SERVER_UNREACHABLE', 'UNIT_KEY_CHANGED', 'FILE_INVALID']);
@@ -47,23 +57,49 @@ export async function prepare(
   ctx: CliContext,
   api: Api,
   targets: readonly Target[],
-  op: SignedOp,
+  intent: Intent,
   trust: Trust,
 ): Promise<Prepared> {
   const ready: ReadyUnit[] = [];
   const failed: Outcome[] = [];
   for (const { unit, signers } of targets) {
     try {
-      assertAllowed(op, knownState(unit));
+      assertAllowed(intent.op, knownState(unit));
       const proven = await proveUnit(ctx, api, unit, trust);
-      assertSigners(proven, signers);
+      assertSigners(proven, signers, intent);
       ready.push({ ...proven, signers, counter: proven.record.counter });
     } catch (error) {
       if (!(error instanceof KeysteadError) || EVERYWHERE.has(error.code)) throw error;
       failed.push({ unitId: unit.id, error });
     }
   }
+  warnOfExpiry(ctx, ready);
   return { ready, failed };
+}
+
+/** The command for these units, good for so many milliseconds from now. */
+export function payloadFor(
+  units: readonly [ReadyUnit, ...ReadyUnit[]],
+  { op, args }: Pick<Intent, 'op' | 'args'>,
+  plan: string,
+  issued: Date,
+  lifetimeMs: number,
+): CommandPayload {
+  return {
+    v: 1,
+    op,
+    instance: units[0].unit.instanceId,
+    plan,
+    units: units.map(({ unit, receipt, counter }) => ({
+      id: unit.id,
+      serial: receipt.serial,
+      epoch: receipt.epoch,
+      counter: counter + 1,
+    })),
+    args,
+    issuedAt: issued.toISOString(),
+    expiresAt: new Date(issued.getTime() + lifetimeMs).toISOString(),
+  };
 }
 
 /** Signs, sends and verifies. `argsFor` is asked once for each document, with the ids of the units in it. */
@@ -72,32 +108,25 @@ export async function execute(
   api: Api,
   ready: readonly ReadyUnit[],
   op: SignedOp,
-  argsFor: (unitIds: readonly string[]) => Readonly<Record<string, unknown>>,
+  argsFor: (unitIds: readonly string[]) => CommandArguments,
 ): Promise<Executed> {
   const plan = randomUUID();
   if (ready.length === 0) return { plan, done: [], failed: [] };
   const issued = ctx.now();
   const documents = bySigners(ready).map((units) => {
-    const payload = {
-      v: 1 as const,
-      op,
-      instance: units[0].unit.instanceId,
-      plan,
-      units: units.map(({ unit, receipt, counter }) => ({
-        id: unit.id,
-        serial: receipt.serial,
-        epoch: receipt.epoch,
-        counter: counter + 1,
-      })),
-      args: argsFor(units.map(({ unit }) => unit.id)),
-      issuedAt: issued.toISOString(),
-      expiresAt: new Date(issued.getTime() + LIFETIME_MS).toISOString(),
-    };
+    const args = argsFor(units.map(({ unit }) => unit.id));
+    const payload = payloadFor(units, { op, args }, plan, issued, LIFETIME_MS);
     const keys = units[0].signers.map(({ key }) => key);
     const text = signCommand(payload, keys);
     return { text, digest: parseCommand(text).digest, units };
   });
-  const operation = await withProgress(ctx, 'Waiting for the crypto units', relay(ctx, api, plan, documents));
+  const sending = relay(
+    ctx,
+    api,
+    plan,
+    documents.map(({ text }) => text),
+  );
+  const operation = await withProgress(ctx, 'Waiting for the crypto units', sending);
   const done: Executed['done'] = [];
   const failed: Outcome[] = [];
   for (const { digest, units } of documents) {
@@ -131,74 +160,6 @@ function bySigners(ready: readonly ReadyUnit[]): Some<ReadyUnit>[] {
   return [...groups.values()];
 }
 
-async function relay(
-  ctx: CliContext,
-  api: Api,
-  plan: string,
-  documents: readonly { readonly text: string }[],
-): Promise<Operation> {
-  try {
-    let operation = await api.operate(documents.map(({ text }) => text));
-    const deadline = Date.now() + PENDING_PATIENCE_MS;
-    while (operation.units.some(({ outcome }) => outcome === 'pending') && Date.now() < deadline) {
-      await ctx.wait(PENDING_POLL_MS);
-      operation = await api.operation(operation.id);
-    }
-    return operation;
-  } catch (cause) {
-    if (!(cause instanceof KeysteadError) || cause.code !== 'SERVER_UNREACHABLE') throw cause;
-    throw new CommandFailure(
-      'SERVER_UNREACHABLE',
-      `${cause.message}. The command may have reached the units: look before you repeat it`,
-      `kp operation show ${plan}`,
-      { cause },
-    );
-  }
-}
-
-/** The unit's own word that it did what was signed. Throws its refusal, or RECEIPT_INVALID. */
-function verifiedReceipt(
-  operation: Operation,
-  { unit, spki, receipt: proof, counter }: ReadyUnit,
-  signed: { readonly op: SignedOp; readonly plan: string; readonly digest: string },
-): Receipt {
-  const answer = operation.units.find(({ id }) => id === unit.id);
-  if (!answer?.receipt) throw unsigned(answer, unit);
-  const receipt = readReceipt(answer.receipt, spki);
-  const fits =
-    receipt.op === signed.op &&
-    receipt.plan === signed.plan &&
-    receipt.digest === signed.digest &&
-    receipt.unit === unit.id &&
-    receipt.instance === unit.instanceId &&
-    receipt.serial === proof.serial &&
-    receipt.epoch === proof.epoch;
-  needs(
-    fits,
-    'RECEIPT_INVALID',
-    `the receipt of crypto unit ${unit.id} is for another command than the one signed now`,
-  );
-  if (receipt.error) throw new KeysteadError(receipt.error.code, receipt.error.message);
-  needs(
-    receipt.counter === counter + 1,
-    'RECEIPT_INVALID',
-    `the receipt of crypto unit ${unit.id} counts ${receipt.counter}, and the command was number ${counter + 1}`,
-  );
-  return receipt;
-}
-
-/** Why there is no receipt, as the server tells it. */
-function unsigned(answer: Operation['units'][number] | undefined, unit: Unit): KeysteadError {
-  if (answer?.outcome === 'pending') {
-    return new KeysteadError('UNIT_UNREACHABLE', `crypto unit ${unit.id} has not answered yet; the operation goes on`);
-  }
-  if (answer?.error) {
-    const { code, message } = answer.error;
-    return new KeysteadError(isErrorCode(code) ? code : 'INTERNAL', message);
-  }
-  return new KeysteadError('RECEIPT_INVALID', `the server gave no receipt of crypto unit ${unit.id}`);
-}
-
 /** The state that the server reports; any word we do not know is left for the unit to judge. */
 function knownState(unit: Unit): UnitState {
   const state = UNIT_STATES.find((word) => word === unit.state);
@@ -207,7 +168,7 @@ function knownState(unit: Unit): UnitState {
 }
 
 /** Says early, in words, what the unit would refuse: a signer it does not know, or too few of them. */
-function assertSigners({ unit, record }: ProvenUnit, signers: readonly Signer[]): void {
+function assertSigners({ unit, record }: ProvenUnit, signers: readonly Signer[], intent: Intent): void {
   const stranger = signers.find(({ kid }) => !record.admins.some((admin) => admin.kid === kid));
   const there = record.admins.map(({ name }) => name).join(', ');
   needs(
@@ -215,9 +176,10 @@ function assertSigners({ unit, record }: ProvenUnit, signers: readonly Signer[])
     'SIGNATURE_INVALID',
     `the key in ${stranger?.reference.file} is not of an administrator of crypto unit ${unit.id}, whose administrators are: ${there}`,
   );
+  const needed = signaturesNeeded(intent, record);
   needs(
-    signers.length >= record.threshold,
+    signers.length >= needed || !intent.complete,
     'QUORUM_NOT_MET',
-    `crypto unit ${unit.id} needs the signatures of ${record.threshold} administrators; add them to --auth`,
+    `crypto unit ${unit.id} needs the signatures of ${needed} administrators; add them to --auth, or write the command to a file for the others: --sign-only FILE`,
   );
 }

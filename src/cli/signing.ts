@@ -1,13 +1,14 @@
 import type { SignedOp } from '../shared/unit-state.js';
 import type { Api } from './api.js';
 import { type Authority, cuArgument, readAuthority, SignerOpener } from './auth.js';
-import type { CliContext } from './context.js';
+import { type CliContext, usage } from './context.js';
+import { assertCreatable } from './files.js';
 import { KnownUnits } from './known-units.js';
 import type { SignedOptions } from './options.js';
 import type { Retry } from './outcome.js';
 import { PassphraseReader } from './passphrase.js';
 import { commandLine } from './shell.js';
-import { type Prepared, prepare, type Target } from './signed-operation.js';
+import { type CommandArguments, type Prepared, prepare, type Target } from './signed-operation.js';
 import { openInstance, pickUnits } from './target.js';
 import type { Trust } from './unit-key.js';
 
@@ -16,7 +17,9 @@ export interface Signing {
   readonly api: Api & { instanceId: string };
   readonly targets: readonly Target[];
   readonly trust: Trust;
-  prepare(op: SignedOp): Promise<Prepared>;
+  /** `args` as far as they are known: how many must sign may depend on them. */
+  prepare(op: SignedOp, args?: CommandArguments): Promise<Prepared>;
+  readonly options: SignedOptions;
   /** The same command for these units alone, without any literal passphrase. */
   readonly retry: Retry;
 }
@@ -37,7 +40,10 @@ const NEEDED = 'this command needs the signature of an administrator: give --aut
 /** Reads flags and opens the signature keys before anything is contacted, then finds the units. */
 export async function beginSigning(ctx: CliContext, request: SigningRequest): Promise<Signing> {
   const { options, only } = request;
-  const authority = await readAuthority(options, request.needed ?? NEEDED);
+  const nothingSent = options.plan === true || options.signOnly !== undefined;
+  if (options.plan && options.signOnly !== undefined) throw usage('--plan and --sign-only exclude each other');
+  if (options.signOnly !== undefined) await assertCreatable(options.signOnly);
+  const authority = await readAuthority(options, request.needed ?? NEEDED, nothingSent);
   const opener = new SignerOpener(request.passphrases ?? new PassphraseReader(ctx));
   const signersFor = await openSigners(opener, authority);
   const api = await openInstance(ctx, options);
@@ -45,7 +51,14 @@ export async function beginSigning(ctx: CliContext, request: SigningRequest): Pr
   const targets = pickUnits(await api.units(), ids).map((unit) => ({ unit, signers: signersFor(unit.id) }));
   const retry: Retry = (unitIds, unitKeys) => retryCommand(request, authority, unitIds, unitKeys);
   const trust: Trust = { known: new KnownUnits(ctx), compared: options.unitKey ?? [] };
-  return { api, targets, trust, retry, prepare: (op) => prepare(ctx, api, targets, op, trust) };
+  return {
+    api,
+    targets,
+    trust,
+    retry,
+    options,
+    prepare: (op, args = {}) => prepare(ctx, api, targets, { op, args, complete: !nothingSent }, trust),
+  };
 }
 
 async function openSigners(opener: SignerOpener, { units, signers }: Authority) {

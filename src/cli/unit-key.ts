@@ -38,6 +38,8 @@ export interface ProvenUnit {
   readonly unit: Unit;
   readonly spki: Buffer;
   readonly receipt: Receipt;
+  /** The receipt as the unit signed it, JWS compact. */
+  readonly text: string;
   readonly record: RecordFacts;
 }
 
@@ -74,8 +76,9 @@ export async function readUnit(
   api: Api,
   unit: Unit,
   known: KnownUnits,
+  capabilities = false,
 ): Promise<ProvenUnit & { readonly pinned: boolean }> {
-  const { answer, nonce, spki } = await askUnit(api, unit);
+  const { answer, nonce, spki } = await askUnit(api, unit, capabilities);
   const pin = await known.find(unit.id);
   if (pin && pin.fingerprint !== fingerprint(spki) && !wasZeroized(answer, unit, pin.spki)) {
     throw keyChanged(unit, pin.fingerprint, fingerprint(spki));
@@ -94,9 +97,10 @@ export async function readUnit(
 export async function shownKey(
   api: Api,
   unitId: string,
+  capabilities = false,
 ): Promise<{ answer: FactsAnswer; nonce: string; spki: Buffer | null }> {
   const nonce = randomBytes(24).toString('base64url');
-  const answer = await api.facts(unitId, nonce);
+  const answer = await api.facts(unitId, nonce, capabilities);
   const shown = answer.facts.receiptKey;
   const spki = shown ? fromBase64(shown.spki, `the receipt key of crypto unit ${unitId}`) : null;
   needs(
@@ -107,8 +111,12 @@ export async function shownKey(
   return { answer, nonce, spki };
 }
 
-async function askUnit(api: Api, unit: Unit): Promise<{ answer: FactsAnswer; nonce: string; spki: Buffer }> {
-  const { answer, nonce, spki } = await shownKey(api, unit.id);
+async function askUnit(
+  api: Api,
+  unit: Unit,
+  capabilities = false,
+): Promise<{ answer: FactsAnswer; nonce: string; spki: Buffer }> {
+  const { answer, nonce, spki } = await shownKey(api, unit.id, capabilities);
   const { problem } = answer.facts.token;
   if (problem) throw new KeysteadError(problem.code, problem.message);
   if (spki) return { answer, nonce, spki };
@@ -126,8 +134,20 @@ async function trustKey(ctx: CliContext, unit: Unit, spki: Buffer, answer: Facts
   const shown = fingerprint(spki);
   const pin = await trust.known.find(unit.id);
   if (pin?.fingerprint === shown) return;
+  const changed = pin && !trust.compared.includes(shown) && !wasZeroized(answer, unit, pin.spki);
+  if (changed) throw keyChanged(unit, pin.fingerprint, shown);
+  await trustNewKey(ctx, unit, spki, trust);
+}
+
+/** Remembers a receipt key that the person has compared, or compares now. UNIT_KEY_UNKNOWN when nobody has. */
+export async function trustNewKey(
+  ctx: CliContext,
+  unit: { readonly id: string; readonly instanceId: string },
+  spki: Buffer,
+  trust: Trust,
+): Promise<void> {
+  const shown = fingerprint(spki);
   if (trust.compared.includes(shown)) return trust.known.remember(unit.id, unit.instanceId, spki, shown);
-  if (pin && !wasZeroized(answer, unit, pin.spki)) throw keyChanged(unit, pin.fingerprint, shown);
   if (!ctx.terminal) throw new UnitKeyUnknown(unit.id, shown);
   const answered = await ctx.terminal.ask(
     `The receipt key of crypto unit ${unit.id} is not known here:\n  ${shown}\nThe log of the unit's agent shows it too. Are they the same (yes/no)? `,
@@ -171,7 +191,7 @@ function proof(unit: Unit, answer: FactsAnswer, nonce: string, spki: Buffer): Pr
     'RECEIPT_INVALID',
     `crypto unit ${unit.id} says that it belongs to instance ${receipt.instance}, the server says ${unit.instanceId}`,
   );
-  return { unit, spki, receipt, record: recordOf(receipt) };
+  return { unit, spki, receipt, text: answer.receipt, record: recordOf(receipt) };
 }
 
 /** What the unit record says, out of a receipt. RECEIPT_INVALID when it is not there. */

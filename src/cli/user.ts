@@ -3,12 +3,12 @@ import { UserName } from '../admins/command-args.js';
 import { readAdminKey } from '../admins/public-key.js';
 import { needs } from '../shared/errors.js';
 import type { RecordFacts } from '../unit-agent/protocol.js';
+import { carryOut } from './carry-out.js';
 import { printableCredential, readCredential } from './claim.js';
 import { type CliContext, notice, printResult, usage } from './context.js';
+import { expirySentences } from './expiry.js';
 import { fileOption, group, leaf, oneFile, type SignedOptions, signed } from './options.js';
 import { assertAllRead, type ReadingOptions, readingJson, readRecords } from './readings.js';
-import { execute } from './signed-operation.js';
-import { printExecuted } from './signed-report.js';
 import { beginSigning } from './signing.js';
 import { table } from './table.js';
 
@@ -80,12 +80,8 @@ async function addOne(ctx: CliContext, options: AddOptions): Promise<void> {
       'the kmsCryptoUser that the server shows does not have the fingerprint beside it',
     );
     if (!ctx.json) ctx.out(`The kmsCryptoUser is ${user.user_name}, fingerprint ${kid}.`);
-    const { ready, failed } = await signing.prepare('user.add');
     const args = { type, name: user.user_name, publicKey: user.public_key };
-    const executed = await execute(ctx, signing.api, ready, 'user.add', () => args);
-    return printExecuted(ctx, 'Add User', signing, failed, executed, {
-      user: { type, name: user.user_name, fingerprint: kid },
-    });
+    return carryOut(ctx, signing, 'user.add', args, { user: { type, name: user.user_name, fingerprint: kid } });
   }
   if (type !== 'admin') throw usage(`--type must be admin or kmsCryptoUser, not ${type}`);
   if (name === undefined || !UserName.safeParse(name).success)
@@ -95,9 +91,7 @@ async function addOne(ctx: CliContext, options: AddOptions): Promise<void> {
   const { kid } = readAdminKey(certificate);
   const flags = { '--type': type, '--name': name, '--credential': await printableCredential(path) };
   const signing = await beginSigning(ctx, { options, words, flags });
-  const { ready, failed } = await signing.prepare('user.add');
-  const executed = await execute(ctx, signing.api, ready, 'user.add', () => ({ type, name, certificate }));
-  printExecuted(ctx, 'Add User', signing, failed, executed, { user: { type, name, fingerprint: kid } });
+  await carryOut(ctx, signing, 'user.add', { type, name, certificate }, { user: { type, name, fingerprint: kid } });
 }
 
 async function removeOne(ctx: CliContext, options: SignedOptions & { user: string }): Promise<void> {
@@ -108,9 +102,7 @@ async function removeOne(ctx: CliContext, options: SignedOptions & { user: strin
     words: ['kp', 'crypto-unit', 'user', 'remove'],
     flags: { '-u': name },
   });
-  const { ready, failed } = await signing.prepare('user.remove');
-  const executed = await execute(ctx, signing.api, ready, 'user.remove', () => ({ name }));
-  printExecuted(ctx, 'Remove User', signing, failed, executed, { user: { name } });
+  await carryOut(ctx, signing, 'user.remove', { name }, { user: { name } });
 }
 
 /** IBM's native columns, and the fingerprint that tells one key from another. */
@@ -121,25 +113,43 @@ const KMS_USER = { type: 'kmsCryptoUser', permission: '00000002', mechanism: 'RS
 
 async function list(ctx: CliContext, options: ReadingOptions): Promise<void> {
   const readings = await readRecords(ctx, options);
-  const units = readings.map((reading) => ({ ...readingJson(reading), users: usersIn(reading.record) }));
+  const units = readings.map((reading) => ({
+    ...readingJson(reading),
+    threshold: reading.record?.threshold ?? null,
+    users: usersIn(reading.record),
+  }));
   printResult(ctx, units, () =>
     readings
       .map(({ unit, record }) => {
         const rows = usersIn(record).map((one) => COLUMNS.map((column) => one[column]));
-        return `CryptoUnit ${unit}\n${table(HEADINGS, rows)}`;
+        return [`CryptoUnit ${unit}`, table(HEADINGS, rows), ...quorumLines(record)].join('\n');
       })
       .join('\n\n'),
   );
+  const admins = readings.flatMap(({ record }) => record?.admins ?? []);
+  for (const sentence of expirySentences(admins, ctx.now())) notice(ctx, sentence);
   for (const { unit, state } of readings) {
     if (state === 'reserved') notice(ctx, `CryptoUnit ${unit} is reserved: nobody has claimed it, so it has no users.`);
   }
   assertAllRead(readings);
 }
 
+/** How many must sign, and until when the certificates go, where there are any. */
+function quorumLines(record: RecordFacts | null): string[] {
+  if (!record) return [];
+  const ends = record.admins.flatMap(({ name, notAfter }) => (notAfter ? [`${name} ${notAfter.slice(0, 10)}`] : []));
+  return [
+    `Signatures needed for a command: ${record.threshold}`,
+    ...(ends.length > 0 ? [`Certificates end: ${ends.join(', ')}`] : []),
+  ];
+}
+
 function usersIn(record: RecordFacts | null) {
   if (!record) return [];
   return [
-    ...record.admins.map(({ name, kid }) => ({ name, ...ADMIN, fingerprint: kid })),
-    ...(record.kmsUser ? [{ name: record.kmsUser.name, ...KMS_USER, fingerprint: record.kmsUser.kid }] : []),
+    ...record.admins.map(({ name, kid, notAfter = null }) => ({ name, ...ADMIN, fingerprint: kid, expires: notAfter })),
+    ...(record.kmsUser
+      ? [{ name: record.kmsUser.name, ...KMS_USER, fingerprint: record.kmsUser.kid, expires: null }]
+      : []),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { heldBack } from './carry-out.js';
 import { type CliContext, usage } from './context.js';
 import { leaf, type SignedOptions, signed, toUuid } from './options.js';
 import { report } from './outcome.js';
@@ -44,9 +45,12 @@ export async function zeroizeUnits(ctx: CliContext, { options, only, force, quie
     only,
     ...(quiet || more !== undefined ? retryAll : retryOne),
   });
-  const unsigned = signing.targets.find(({ signers }) => signers.length === 0);
+  const sends = !options.plan && options.signOnly === undefined;
+  const unsigned = sends ? signing.targets.find(({ signers }) => signers.length === 0) : undefined;
   if (unsigned) throw usage(`--cu names no signer for crypto unit ${unsigned.unit.id}`);
-  const { ready, failed } = await signing.prepare('zeroize');
+  const prepared = await signing.prepare('zeroize', { force });
+  if (await heldBack(ctx, signing, 'zeroize', { force }, prepared)) return [];
+  const { ready, failed } = prepared;
   const executed = await execute(ctx, signing.api, ready, 'zeroize', () => ({ force }));
   const done = executed.done.map(({ receipt }) => receipt.unit);
   for (const unitId of done) await signing.trust.known.forget(unitId);

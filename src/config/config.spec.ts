@@ -1,5 +1,6 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CONFIG_VARIABLES, loadConfig, unknownVariables } from './config.js';
 
 /** The sentence with which the environment is refused. */
@@ -73,8 +74,43 @@ describe('the configuration', () => {
     },
   );
 
-  it('refuses the production profile while agents run under the uid of the server', () => {
-    expect(refusal({ KEYSTEAD_PROFILE: 'production' })).toMatch(/isolation: process-only/);
+  describe('of the production profile', () => {
+    const PRODUCTION = { KEYSTEAD_PROFILE: 'production', KEYSTEAD_AGENTS_FILE: '/a', KEYSTEAD_ALLOW_PLAINTEXT: '1' };
+    it.each([
+      ['agents of its own', { KEYSTEAD_AGENTS_FILE: '' }, /isolation: process-only.*KEYSTEAD_AGENTS_FILE/],
+      ['HTTP that nobody said a proxy ends', { KEYSTEAD_ALLOW_PLAINTEXT: '' }, /KEYSTEAD_TLS_CERT_FILE/],
+      ['the bare claim', { KEYSTEAD_BARE_CLAIM: 'on' }, /KEYSTEAD_BARE_CLAIM/],
+      ['a password in the environment', { KEYSTEAD_DATABASE_URL: 'postgres://u:p@h/d' }, /KEYSTEAD_DATABASE_URL_FILE/],
+    ])('refuses %s', (_what, change, why) => {
+      expect(refusal({ ...PRODUCTION, ...change })).toMatch(why);
+    });
+
+    it('has no bare claim, and takes a URL without a password', () => {
+      const config = loadConfig({ ...PRODUCTION, KEYSTEAD_DATABASE_URL: 'postgres://u@h/d' });
+      expect(config).toMatchObject({ bareClaim: false, agentsFile: '/a', databaseUrl: 'postgres://u@h/d' });
+    });
+  });
+
+  it('takes units from one place only', () => {
+    expect(refusal({ KEYSTEAD_AGENTS_FILE: '/a', KEYSTEAD_UNITS_FILE: '/u' })).toMatch(/exclude each other/);
+  });
+
+  describe('of the database in a file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'keystead-config-')), 'url');
+    afterAll(() => rmSync(dirname(file), { recursive: true }));
+    const read = () => loadConfig({ KEYSTEAD_DATABASE_URL_FILE: file }).databaseUrl;
+
+    it('is what the file says, when only its owner can read it', () => {
+      writeFileSync(file, 'postgres://u:p@h/d\n', { mode: 0o600 });
+      expect(read()).toBe('postgres://u:p@h/d');
+      chmodSync(file, 0o644);
+      expect(refusal({ KEYSTEAD_DATABASE_URL_FILE: file })).toMatch(/mode 0400 or 0600/);
+    });
+
+    it('is not said twice', () => {
+      const both = { KEYSTEAD_DATABASE_URL_FILE: file, KEYSTEAD_DATABASE_URL: 'postgres://u@h/d' };
+      expect(refusal(both)).toMatch(/not both/);
+    });
   });
 
   it('has a runtime directory of its own for every data directory, and refuses one too long for sockets', () => {

@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { assertProfile, DATABASE_URL, databaseUrlOf } from './profile.js';
 import { assertSocketsFit, defaultRuntimeDir } from './runtime-dir.js';
 import { LIMITS, type Limits, limitsOf, TIMERS, type Timers, timersOf } from './timers.js';
 
@@ -40,9 +41,15 @@ const ENVIRONMENT = z.object({
     .describe('Directory, mode 0700, for the embedded database, unit directories and key files'),
   KEYSTEAD_DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+    .regex(DATABASE_URL, 'must begin with postgres:// or postgresql://')
     .optional()
     .describe('PostgreSQL to use; unset: an embedded PostgreSQL in the data directory'),
+  KEYSTEAD_DATABASE_URL_FILE: file.describe(
+    'File, mode 0400 or 0600, with that URL: so its password is in no environment',
+  ),
+  KEYSTEAD_SHARED_DIR: file.describe(
+    'Directory, mode 0700, of the key files that all replicas share; unset: the data directory',
+  ),
   KEYSTEAD_RUNTIME_DIR: z
     .string()
     .min(1)
@@ -51,13 +58,18 @@ const ENVIRONMENT = z.object({
   KEYSTEAD_PROFILE: z
     .enum(['development', 'production'])
     .default('development')
-    .describe('production refuses to start while agents share the uid of the server, and this version has no others'),
+    .describe(
+      'production starts with agents under users of their own only, and with TLS or the word that a proxy does it',
+    ),
   KEYSTEAD_BARE_CLAIM: z
     .enum(['on', 'off'])
-    .default('on')
-    .describe("IBM's claim with a bare public key, which proves nothing about the file it came from"),
+    .optional()
+    .describe("IBM's claim with a bare public key, which proves nothing about its file; unset: on, off in production"),
   KEYSTEAD_SOFTHSM_MODULE: file.describe('Path of libsofthsm2; unset: the places where systems install it'),
   KEYSTEAD_UNITS_FILE: file.describe('JSON file that lists prepared tokens; when set, units come from there only'),
+  KEYSTEAD_AGENTS_FILE: file.describe(
+    'JSON file that lists agents that run by themselves; when set, units come from there only',
+  ),
   KEYSTEAD_SEAL_KEY_FILE: file.describe(
     'File with the key that seals token PINs; unset: one made in the data directory',
   ),
@@ -75,7 +87,7 @@ const ENVIRONMENT = z.object({
   ...LIMITS,
   ...TIMERS,
 });
-type Environment = z.infer<typeof ENVIRONMENT>;
+export type Environment = z.infer<typeof ENVIRONMENT>;
 
 /** Name, description and default (undefined: unset) of every variable the server reads. */
 export const CONFIG_VARIABLES: readonly { name: string; description: string; default: string | undefined }[] =
@@ -93,6 +105,8 @@ export class Config {
   readonly publicUrl!: string;
   /** Absolute. */
   readonly dataDir!: string;
+  /** Absolute; key files that all replicas have in common. */
+  readonly sharedDir!: string;
   /** undefined: the embedded PostgreSQL. */
   readonly databaseUrl!: string | undefined;
   /** Absolute; for Unix sockets, short enough for them. */
@@ -101,6 +115,8 @@ export class Config {
   readonly bareClaim!: boolean;
   readonly softHsmModule!: string | undefined;
   readonly unitsFile!: string | undefined;
+  /** Absolute; undefined: the server starts its agents. */
+  readonly agentsFile!: string | undefined;
   /** Absolute; made on first use when it is the default one. */
   readonly sealKeyFile!: string;
   readonly callDeadlineMs!: number;
@@ -131,12 +147,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     tls: tlsOf(e),
     publicUrl: (e.KEYSTEAD_PUBLIC_URL ?? urlOf(e)).replace(/\/+$/, ''),
     dataDir,
-    databaseUrl: e.KEYSTEAD_DATABASE_URL,
+    sharedDir: resolve(e.KEYSTEAD_SHARED_DIR ?? dataDir),
+    databaseUrl: databaseUrlOf(e),
     runtimeDir,
     profile: e.KEYSTEAD_PROFILE,
-    bareClaim: e.KEYSTEAD_BARE_CLAIM === 'on',
+    bareClaim: (e.KEYSTEAD_BARE_CLAIM ?? (e.KEYSTEAD_PROFILE === 'production' ? 'off' : 'on')) === 'on',
     softHsmModule: e.KEYSTEAD_SOFTHSM_MODULE,
     unitsFile: e.KEYSTEAD_UNITS_FILE && resolve(e.KEYSTEAD_UNITS_FILE),
+    agentsFile: e.KEYSTEAD_AGENTS_FILE && resolve(e.KEYSTEAD_AGENTS_FILE),
     sealKeyFile: e.KEYSTEAD_SEAL_KEY_FILE === undefined ? join(dataDir, 'seal-key') : resolve(e.KEYSTEAD_SEAL_KEY_FILE),
     callDeadlineMs: e.KEYSTEAD_CALL_DEADLINE_MS,
     probeIntervalMs: e.KEYSTEAD_PROBE_INTERVAL_MS,
@@ -164,14 +182,6 @@ function assertExposure(e: Environment): void {
     isLoopback(e.KEYSTEAD_HOST) || e.KEYSTEAD_TLS_CERT_FILE !== undefined || e.KEYSTEAD_ALLOW_PLAINTEXT === '1',
     'CONFIG_INVALID',
     `KEYSTEAD_HOST ${e.KEYSTEAD_HOST} is not loopback: set KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE, or KEYSTEAD_ALLOW_PLAINTEXT=1 behind a TLS proxy`,
-  );
-}
-
-function assertProfile(e: Environment): void {
-  needs(
-    e.KEYSTEAD_PROFILE !== 'production',
-    'CONFIG_INVALID',
-    'KEYSTEAD_PROFILE=production refuses agents that run under the uid of the server (isolation: process-only), and this version has no others; use development until agents can run by themselves',
   );
 }
 

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256 } from '../shared/bytes.js';
 import { needs } from '../shared/errors.js';
@@ -12,7 +12,7 @@ const LONGEST_NAME = `/${'x'.repeat(36)}.sock`;
 
 /** Where sockets go when nothing is said: short, of this user alone, and another one for every data directory. */
 export function defaultRuntimeDir(dataDir: string): string {
-  const { uid } = userInfo();
+  const uid = process.getuid?.() ?? 0; // a container's user need not have a name
   const hash = sha256(dataDir).toString('hex').slice(0, 8);
   const session = `/run/user/${uid}`;
   if (isWritable(session)) return join(session, `keystead-${hash}`);

@@ -31,6 +31,7 @@ export const TIMERS = {
   KEYSTEAD_TIMER_KEYSTONE_TOKEN_MS: ms(DAY, 'How long a token of /v3/auth/tokens holds', SOON_MS),
   KEYSTEAD_TIMER_DUE_KEYS_MS: ms(MINUTE, 'How often keys are expired, rotated and purged that are due', SOON_MS),
   KEYSTEAD_TIMER_INTEGRITY_MS: ms(HOUR, 'How often the MACs of all stored keys are checked', SOON_MS),
+  KEYSTEAD_TIMER_AUDIT_CHECKPOINT_MS: ms(MINUTE, 'How often the units sign how far the audit log has come', SOON_MS),
   KEYSTEAD_TIMER_FAILED_ATTEMPT_MS: ms(6 * SECOND, 'How soon one more failed authentication is allowed', SOON_MS),
 } as const;
 
@@ -71,6 +72,7 @@ export interface Timers {
   readonly keystoneToken: number;
   readonly dueKeys: number;
   readonly integrity: number;
+  readonly auditCheckpoint: number;
   readonly failedAttempt: number;
 }
 
@@ -104,6 +106,7 @@ export function timersOf(e: Values<typeof TIMERS>): Timers {
     keystoneToken: e.KEYSTEAD_TIMER_KEYSTONE_TOKEN_MS,
     dueKeys: e.KEYSTEAD_TIMER_DUE_KEYS_MS,
     integrity: e.KEYSTEAD_TIMER_INTEGRITY_MS,
+    auditCheckpoint: e.KEYSTEAD_TIMER_AUDIT_CHECKPOINT_MS,
     failedAttempt: e.KEYSTEAD_TIMER_FAILED_ATTEMPT_MS,
   });
 }

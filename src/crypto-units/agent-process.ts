@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import type { CryptoUnit } from '../instances/crypto-unit.entity.js';
+import type { KmsUser } from '../instances/kms-user.js';
 import { messageOf } from '../shared/errors.js';
+import { AgentConnection, type ConnectionOptions } from '../unit-agent/client.js';
+import type { Agent } from './agent.js';
 
 export interface AgentPaths {
   readonly unitDir: string;
@@ -26,11 +30,12 @@ const EXIT_UNIT_HELD = 75;
  * Supervision of one agent.
  * 1. The agent's standard input is its life line: it exits when the server does, however the server ends.
  * 2. An agent that exits is started again, after a pause that grows while it keeps failing.
- * 3. `kill` is for an agent that hangs (nothing else ends a PKCS#11 call). SoftHSM can lose a whole token when it is
+ * 3. `hung` is for an agent that hangs (nothing else ends a PKCS#11 call). SoftHSM can lose a whole token when it is
  *    killed inside C_Login, so an agent that said `login-begin` and not yet `login-end` gets time to finish.
  * 4. An agent of a server that died may hang and hold the unit: it is killed by its recorded pid, if that is an agent.
  */
-export class AgentProcess {
+export class AgentProcess implements Agent {
+  readonly isolation = 'process-only';
   #child: ChildProcess | undefined;
   #ending: Promise<void> | undefined;
   #failures = 0;
@@ -49,6 +54,17 @@ export class AgentProcess {
     return this.#child?.pid;
   }
 
+  /** Makes the unit's directory: only ever called for a unit whose token was not made yet. */
+  async prepare(unit: CryptoUnit): Promise<void> {
+    await mkdir(this.paths.unitDir, { recursive: true, mode: 0o700 });
+    const unitJson = { v: 1, id: unit.id, instance: unit.instanceId, ...unit.descriptor };
+    await writeFile(join(this.paths.unitDir, 'unit.json'), `${JSON.stringify(unitJson, null, 2)}\n`, { mode: 0o600 });
+  }
+
+  connect(_user: KmsUser | undefined, options: ConnectionOptions): Promise<AgentConnection> {
+    return AgentConnection.connect(this.paths.socket, options);
+  }
+
   /** Starts the agent and keeps it running until `stop`. */
   start(): void {
     this.#ending ??= this.#keepRunning();
@@ -64,7 +80,7 @@ export class AgentProcess {
   }
 
   /** Ends an agent that does not answer. It is started again at once. */
-  async kill(why: string): Promise<void> {
+  async hung(why: string): Promise<void> {
     const child = this.#child;
     if (!child) return;
     const patience = Date.now() + LOGIN_PATIENCE_MS;

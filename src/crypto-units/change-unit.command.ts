@@ -4,7 +4,7 @@ import { AuditLog } from '../audit/audit-log.js';
 import { newUnit } from '../instances/create-instance.command.js';
 import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { Instance } from '../instances/instance.entity.js';
-import { ProviderSource, takeUnits } from '../instances/providers.js';
+import { ProviderSource } from '../instances/providers.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { Fleet } from './fleet.js';
@@ -33,6 +33,7 @@ export class SetMaintenanceHandler implements ICommandHandler<SetMaintenance> {
   ) {}
 
   async execute({ by, unitId, on }: SetMaintenance): Promise<UnitView> {
+    await this.fleet.catchUp();
     const { instanceId } = this.fleet.unit(unitId);
     await this.db.transaction(async (tx) => {
       const units = await siblingsLocked(tx, instanceId);
@@ -58,12 +59,16 @@ export class SetMaintenanceHandler implements ICommandHandler<SetMaintenance> {
   }
 }
 
-/** Puts a new unit, `reserved`, in the place of one that is lost. A unit that still answers is zeroized instead. */
+/**
+ * Puts a new unit, `reserved`, in the place of one that is lost. A unit that still answers is zeroized instead. One that
+ * is silent may come back: whoever knows that it will not says so with `lost`.
+ */
 export class ReplaceUnit extends Command<UnitView> {
   static readonly permission: Permission = 'crypto-unit.replace';
   constructor(
     readonly by: string,
     readonly unitId: string,
+    readonly lost: boolean,
   ) {
     super();
   }
@@ -78,29 +83,27 @@ export class ReplaceUnitHandler implements ICommandHandler<ReplaceUnit> {
     private readonly providers: ProviderSource,
   ) {}
 
-  async execute({ by, unitId }: ReplaceUnit): Promise<UnitView> {
+  async execute({ by, unitId, lost: gone }: ReplaceUnit): Promise<UnitView> {
+    await this.fleet.catchUp();
     const lost = this.fleet.view(unitId);
-    if (!isLost(lost) && !isQuarantined(lost)) {
-      throw new KeysteadError(
-        'UNIT_STATE',
-        `crypto unit ${unitId} is not lost; to empty it: kp crypto-unit zeroize --id ${unitId}`,
-      );
+    if (!isLost(lost) && !isQuarantined(lost) && !(gone && isSilent(lost))) {
+      const way = isSilent(lost)
+        ? `does not answer; if it is lost for good: kp crypto-unit replace ${unitId} --lost`
+        : `is not lost; to empty it: kp crypto-unit zeroize --id ${unitId}`;
+      throw new KeysteadError('UNIT_STATE', `crypto unit ${unitId} ${way}`);
     }
     const made = await this.db.transaction(async (tx) => {
       const units = await siblingsLocked(tx, lost.instanceId);
       const old = units.find((unit) => unit.id === unitId);
       if (old === undefined) throw new KeysteadError('UNIT_NOT_FOUND', `crypto unit ${unitId} was replaced already`);
       const taken = await tx.findBy(CryptoUnit, { retiredAt: IsNull() });
-      const [free] = await takeUnits(
-        1,
-        taken.map((unit) => unit.descriptor),
-        this.providers.settings(),
-      );
+      const [free] = await this.providers.take(1, taken, unitId);
       if (free === undefined) throw new KeysteadError('NO_UNIT_AVAILABLE', 'the provider has no free unit');
-      const descriptor = free.provider === 'softhsm' ? { ...free, zone: old.descriptor.zone } : free;
-      const unit = newUnit(old.instanceId, old.ordinal, descriptor, new Date());
+      const { zone } = free.descriptor.provider === 'softhsm' ? old.descriptor : free.descriptor;
+      const placed = { id: free.id, descriptor: { ...free.descriptor, zone } };
+      const unit = newUnit(old.instanceId, old.ordinal, placed, new Date());
       await tx.update(CryptoUnit, { id: unitId }, { retiredAt: new Date() });
-      await tx.insert(CryptoUnit, unit);
+      await tx.save(CryptoUnit, unit);
       await this.audit.append(tx, {
         act: 'crypto-unit.replace',
         outcome: 'success',
@@ -137,6 +140,7 @@ export class DeleteInstanceHandler implements ICommandHandler<DeleteInstance> {
   ) {}
 
   async execute({ by, instanceId }: DeleteInstance): Promise<void> {
+    await this.fleet.catchUp();
     await theInstance(this.fleet, instanceId);
     await this.db.transaction(async (tx) => {
       await tx.findOne(Instance, { where: { id: instanceId }, lock: { mode: 'pessimistic_write' } }); // as Preconditions
@@ -179,5 +183,11 @@ function isLost(view: UnitView): boolean {
 }
 
 function isQuarantined(view: UnitView): boolean {
-  return view.conditions.some(({ type, status }) => type === 'Quarantined' && status === 'True');
+  return view.conditions.some(
+    ({ type, status, reason }) => type === 'Quarantined' && status === 'True' && reason !== 'DatabaseRolledBack',
+  );
+}
+
+function isSilent(view: UnitView): boolean {
+  return view.conditions.some(({ type, status }) => type === 'Reachable' && status !== 'True');
 }

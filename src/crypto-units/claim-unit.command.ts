@@ -28,6 +28,7 @@ export class ClaimUnitHandler implements ICommandHandler<ClaimUnit> {
 
   async execute({ by, unitId, plan, certificate }: ClaimUnit): Promise<{ receipt: string; state: UnitState }> {
     readAdminKey(certificate); // a key that could never sign is refused before anything is written down
+    await this.fleet.catchUp();
     const { instanceId } = this.fleet.unit(unitId);
     const units = [{ id: unitId, document: 0 }];
     const view = await this.operations.carryOut({

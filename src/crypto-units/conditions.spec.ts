@@ -32,6 +32,7 @@ const facts: UnitFacts = {
   receiptKey: null,
   objects: 9,
   masterKeyMatches: true,
+  audit: null,
   zeroized: null,
 };
 const marks: UnitMarks = {
@@ -41,6 +42,7 @@ const marks: UnitMarks = {
   lastRecord: record,
   maintenance: false,
   missing: [],
+  log: { kind: 'held' },
 };
 const fresh: UnitMarks = { ...marks, serial: 's', claimedEpoch: null, lastRecord: null };
 const seen = (change: Partial<UnitFacts> = {}): Observation => ({

@@ -1,6 +1,7 @@
 import type { UnitState } from '../shared/unit-state.js';
 import { stateOf } from '../shared/unit-state.js';
 import type { RecordFacts, UnitFacts } from '../unit-agent/protocol.js';
+import type { LogVerdict } from './log-verdicts.js';
 import { isFresh, type Observation } from './observation.js';
 
 /** What the database knows of a unit, as far as its state and conditions go. */
@@ -12,6 +13,10 @@ export interface UnitMarks {
   readonly maintenance: boolean;
   /** Capabilities that every unit needs and this token has not. */
   readonly missing: readonly string[];
+  /** Whether the database's audit log holds what the units of the instance signed of it. */
+  readonly log: LogVerdict;
+  /** Kid of the KMS identity of this server; undefined while it is not known. */
+  readonly kmsUser?: string | undefined;
 }
 
 export const CONDITION_TYPES = ['Reachable', 'MasterKeyMatches', 'Quarantined', 'InSync'] as const;
@@ -78,7 +83,8 @@ export function mayServe(
     unitState(marks, observation) === 'kms-initialized' &&
     reachable(marks, observation, now).status === 'True' &&
     masterKeyMatches(marks, observation, pinnedMkvp).status === 'True' &&
-    quarantined(marks, observation, pinnedMkvp).status === 'False'
+    quarantined(marks, observation, pinnedMkvp).status === 'False' &&
+    marks.log.kind === 'held'
   );
 }
 
@@ -145,8 +151,16 @@ function quarantined(marks: UnitMarks, observation: Observation | undefined, pin
       return say('EpochChanged', 'the unit record is of another claim than the one that was finished here');
     }
   }
+  if (marks.log.kind === 'rolled-back') return say('DatabaseRolledBack', marks.log.message);
   const match = masterKeyMatches(marks, observation, pinnedMkvp);
   if (match.status === 'False') return say('MasterKeyMismatch', match.message);
+  const enrolled = recordOf(marks, observation)?.kmsUser;
+  if (enrolled && marks.kmsUser !== undefined && enrolled.kid !== marks.kmsUser) {
+    return say(
+      'OtherKmsUser',
+      `the kmsCryptoUser is ${enrolled.kid} and this server is ${marks.kmsUser}; give all servers the same KEYSTEAD_SHARED_DIR, or: kp crypto-unit user remove, then user add`,
+    );
+  }
   return { type: 'Quarantined', status: 'False', reason: 'None', message: 'the unit is in order' };
 }
 

@@ -2,9 +2,13 @@ import { Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { InstancesModule } from '../instances/instances.module.js';
+import { ReadCheckpointsHandler, TakeCheckpointHandler } from './audit-checkpoint.command.js';
+import { AuditCheckpointJob } from './audit-checkpoint.job.js';
+import { AuditCheckpoints } from './audit-checkpoints.js';
 import { DeleteInstanceHandler, ReplaceUnitHandler, SetMaintenanceHandler } from './change-unit.command.js';
 import { ClaimUnitHandler } from './claim-unit.command.js';
 import { Fleet } from './fleet.js';
+import { LogVerdicts } from './log-verdicts.js';
 import { Operation, OperationUnit } from './operation.entity.js';
 import { Operations } from './operations.js';
 import { Preconditions } from './preconditions.js';
@@ -18,6 +22,8 @@ import {
 import { ResumeOperations } from './resume-operations.job.js';
 import { ReadOperationHandler, RunCommandsHandler } from './run-commands.command.js';
 import { UnitPicker } from './unit-picker.js';
+import { UnitRelay } from './unit-relay.js';
+import { UnitTurns } from './unit-turns.js';
 
 @Module({
   imports: [CqrsModule, TypeOrmModule.forFeature([Operation, OperationUnit]), InstancesModule],
@@ -27,6 +33,13 @@ import { UnitPicker } from './unit-picker.js';
     Preconditions,
     ResumeOperations,
     UnitPicker,
+    UnitRelay,
+    UnitTurns,
+    LogVerdicts,
+    AuditCheckpoints,
+    AuditCheckpointJob,
+    TakeCheckpointHandler,
+    ReadCheckpointsHandler,
     ClaimUnitHandler,
     RunCommandsHandler,
     ReadOperationHandler,
@@ -39,6 +52,6 @@ import { UnitPicker } from './unit-picker.js';
     AskUnitFactsHandler,
     ReadKmsUserHandler,
   ],
-  exports: [Fleet, UnitPicker],
+  exports: [AuditCheckpoints, Fleet, UnitPicker],
 })
 export class CryptoUnitsModule {}

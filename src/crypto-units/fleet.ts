@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
 import type { Logger } from 'pino';
@@ -6,19 +5,24 @@ import { DataSource, IsNull } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { LOG } from '../config/log.js';
+import { AgentDirectory } from '../instances/agent-directory.js';
 import { UnitsChanged } from '../instances/create-instance.command.js';
 import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { Instance } from '../instances/instance.entity.js';
 import { type KmsUser, kmsUserOf } from '../instances/kms-user.js';
+import { ProviderSource } from '../instances/providers.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { UnitState } from '../shared/unit-state.js';
+import { agentOf } from './agent-of.js';
 import { unitState } from './conditions.js';
+import { LogVerdicts } from './log-verdicts.js';
 import { marksAfter, withNewerMarks } from './marks.js';
 import type { Observation } from './observation.js';
 import { UnitLink } from './unit-link.js';
 import { marksOf, type UnitView, viewOf } from './unit-view.js';
 
-const RECONCILE_EVERY_MS = 1_000;
+/** What another server did to units is known here after this time. */
+const RECONCILE_EVERY_MS = 500;
 
 /** A unit with the link to its agent, as this process knows it now. */
 interface Member {
@@ -36,6 +40,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   readonly #members = new Map<string, Member>();
   readonly #instances = new Map<string, Instance>();
   readonly #kmsUsers = new Map<string, Promise<KmsUser>>();
+  readonly #kmsKids = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #reconciling: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -44,10 +49,14 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
     private readonly db: DataSource,
     private readonly audit: AuditLog,
     private readonly config: Config,
+    private readonly providers: ProviderSource,
+    private readonly agents: AgentDirectory,
+    private readonly logs: LogVerdicts,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    if (this.agents.configured) await this.agents.agents(); // a file that is wrong is said at once
     await this.reconcile();
     this.#timer = setInterval(() => void this.#reconcileQuietly(), RECONCILE_EVERY_MS);
   }
@@ -67,6 +76,12 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   reconcile(): Promise<void> {
     this.#reconciling = this.#reconciling.catch(() => undefined).then(() => this.#reconcileOnce());
     return this.#reconciling;
+  }
+
+  /** Another server may have acted on the units since they were last looked at here: now they are as the database says. */
+  async catchUp(): Promise<void> {
+    await this.reconcile();
+    await Promise.all([...this.#members.values()].filter(isOvertaken).map(({ link }) => link.probe()));
   }
 
   /** The link to a unit. UNIT_NOT_FOUND when there is no such unit. */
@@ -100,6 +115,11 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
           .filter((other) => other.unit.id !== unit.id)
           .map((other) => ({ ...other.unit, observation: other.link.observation })),
         now,
+        this.logs.of(
+          unit.id,
+          members.map((other) => other.unit.id),
+        ),
+        this.#kmsKids.get(instanceId),
       ),
     );
   }
@@ -118,9 +138,12 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   kmsUser(instanceId: string): Promise<KmsUser> {
     const known = this.#kmsUsers.get(instanceId);
     if (known) return known;
-    const made = kmsUserOf(this.config.dataDir, instanceId);
+    const made = kmsUserOf(this.config.sharedDir, instanceId);
     this.#kmsUsers.set(instanceId, made);
-    made.catch(() => this.#kmsUsers.delete(instanceId));
+    made.then(
+      ({ fingerprint }) => this.#kmsKids.set(instanceId, fingerprint),
+      () => this.#kmsUsers.delete(instanceId),
+    );
     return made;
   }
 
@@ -150,6 +173,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
     for (const unit of units) await this.#meet(unit);
     this.#instances.clear(); // after the units: an instance that is known has all of them
     for (const instance of instances) this.#instances.set(instance.id, instance);
+    await Promise.allSettled(instances.map(({ id }) => this.kmsUser(id))); // who uses it hears why it cannot be read
     const gone = [...this.#members].filter(([id]) => !units.some((unit) => unit.id === id));
     for (const [id] of gone) this.#members.delete(id);
     await Promise.all(gone.map(([, { link }]) => link.stop()));
@@ -159,20 +183,13 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
     const known = this.#members.get(unit.id);
     if (known) {
       known.unit = withNewerMarks(unit, known.unit);
+      if (isOvertaken(known)) known.link.probeSoon();
       return;
     }
-    const link = new UnitLink(
-      unit.id,
-      {
-        unitDir: join(this.config.dataDir, 'units', unit.id),
-        socket: join(this.config.runtimeDir, `${unit.id}.sock`),
-        sealKey: this.config.sealKeyFile,
-      },
-      this.config,
-      this.log,
-      (observation) => this.#note(unit.id, observation),
-    );
-    if (unit.serial === null) await link.prepare(unit);
+    const soon = () => this.#members.get(unit.id)?.link.probeSoon();
+    const agent = agentOf(unit, this.config, this.providers, this.agents, this.log, soon);
+    const link = new UnitLink(unit.id, agent, this.config, this.log, (observation) => this.#note(unit.id, observation));
+    if (unit.serial === null) await agent.prepare(unit);
     this.#members.set(unit.id, { unit, link });
     link.start();
   }
@@ -180,6 +197,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   /** Writes what an observation changes in the database, with an audit line where it is an event of its own. */
   async #note(unitId: string, observation: Observation): Promise<void> {
     if (observation.kind !== 'facts' || this.#stopping) return;
+    await this.logs.judge(unitId, observation.facts.audit);
     const member = this.#members.get(unitId);
     if (!member) return;
     const { facts } = observation;
@@ -205,4 +223,9 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
       member.unit = await tx.save(unit);
     });
   }
+}
+
+/** Another server noted facts of the unit that are newer than what was seen of it here. */
+function isOvertaken({ unit, link: { observation } }: Member): boolean {
+  return unit.seenAt !== null && observation?.kind === 'facts' && new Date(observation.facts.at) < unit.seenAt;
 }

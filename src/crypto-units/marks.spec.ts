@@ -26,6 +26,7 @@ const facts: UnitFacts = {
   receiptKey: null,
   objects: 0,
   masterKeyMatches: null,
+  audit: null,
   zeroized: null,
 };
 const receiptKey = { spki: spki.toString('base64url'), fingerprint: fingerprintOf(unitKey.publicKey) };

@@ -26,7 +26,10 @@ export function planOf(documents: readonly string[], by: string): OperationPlan 
   return { id: first.plan, op: first.op, instanceId: first.instance, documents, units, by };
 }
 
-/** The rows of what is known under the plan's id. Throws PLAN_REUSED unless it is the same act on the same units. */
+/**
+ * The rows of what is known under the plan's id. Throws PLAN_REUSED unless it is the same act on the same units. What was
+ * signed decides: the same payload may come again with more signatures, when the first ones were too few.
+ */
 export async function assertSamePlan(
   tx: EntityManager,
   known: Operation,
@@ -35,13 +38,18 @@ export async function assertSamePlan(
   const rows = await tx.findBy(OperationUnit, { operationId: known.id });
   const same =
     known.op === plan.op &&
-    sameTexts(known.documents, plan.documents) &&
+    sameTexts(known.documents.map(actOf(known.op)), plan.documents.map(actOf(plan.op))) &&
     sameTexts(rows.map((row) => row.unitId).sort(), plan.units.map((unit) => unit.id).sort());
   if (same) return rows;
   throw new KeysteadError(
     'PLAN_REUSED',
     `plan ${plan.id} was another command, or for other units; take a new plan for this one`,
   );
+}
+
+/** What a document asks for, whoever signed it. */
+function actOf(op: Operation['op']): (document: string) => string {
+  return (document) => (op === 'claim' ? document : parseCommand(document).digest);
 }
 
 function sameTexts(a: readonly string[], b: readonly string[]): boolean {

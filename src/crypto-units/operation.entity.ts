@@ -30,3 +30,13 @@ export class OperationUnit {
   @Column('text', { nullable: true }) errorMessage!: string | null;
   @Column('timestamptz', { nullable: true }) finishedAt!: Date | null;
 }
+
+/** What was left when a server ended. A row that failed meanwhile was told to the caller: only he has it sent again. */
+export function isPending({ outcome }: OperationUnit): boolean {
+  return outcome === 'pending';
+}
+
+/** A receipt is the unit's last word on a plan, also when it refuses. */
+export function isUnanswered({ outcome, receipt }: OperationUnit): boolean {
+  return outcome !== 'ok' && receipt === null;
+}

@@ -38,6 +38,7 @@ export class Preconditions {
       lock: { mode: 'pessimistic_write' },
     });
     if (instance === null || instance.deletedAt !== null) throw noInstance(plan.instanceId);
+    await this.fleet.catchUp(); // of what another server finished before the lock was ours, too
     for (const { id } of plan.units) {
       if (this.fleet.unit(id).instanceId !== instance.id) {
         throw new KeysteadError('UNIT_NOT_FOUND', `crypto unit ${id} does not belong to instance ${instance.id}`);

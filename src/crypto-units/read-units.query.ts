@@ -23,6 +23,7 @@ export class ListUnitsHandler implements IQueryHandler<ListUnits> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ instanceId }: ListUnits): Promise<UnitView[]> {
+    await this.fleet.catchUp();
     return this.fleet.views(await theInstance(this.fleet, instanceId));
   }
 }
@@ -57,16 +58,21 @@ export class ShowUnitHandler implements IQueryHandler<ShowUnit> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ unitId }: ShowUnit): Promise<UnitView> {
+    await this.fleet.catchUp();
     return this.fleet.view(unitId);
   }
 }
 
-/** The unit's facts, asked now, signed by its receipt key over the caller's nonce (base64url, 16 to 64 bytes). */
+/**
+ * The unit's facts, asked now, signed by its receipt key over the caller's nonce (base64url, 16 to 64 bytes); on demand
+ * also what its token can do.
+ */
 export class AskUnitFacts extends Query<FactsAnswer> {
   static readonly permission: Permission = 'crypto-unit.read';
   constructor(
     readonly unitId: string,
     readonly nonce: string,
+    readonly capabilities: boolean,
   ) {
     super();
   }
@@ -76,8 +82,9 @@ export class AskUnitFacts extends Query<FactsAnswer> {
 export class AskUnitFactsHandler implements IQueryHandler<AskUnitFacts> {
   constructor(private readonly fleet: Fleet) {}
 
-  async execute({ unitId, nonce }: AskUnitFacts): Promise<FactsAnswer> {
-    return (await this.fleet.link(unitId).admin()).facts({ nonce });
+  async execute({ unitId, nonce, capabilities }: AskUnitFacts): Promise<FactsAnswer> {
+    await this.fleet.catchUp();
+    return (await this.fleet.link(unitId).admin()).facts({ nonce, capabilities });
   }
 }
 
@@ -101,6 +108,7 @@ export class ReadKmsUserHandler implements IQueryHandler<ReadKmsUser> {
   constructor(private readonly fleet: Fleet) {}
 
   async execute({ instanceId }: ReadKmsUser): Promise<KmsUserMetadata> {
+    await this.fleet.catchUp();
     const user = await this.fleet.kmsUser(await theInstance(this.fleet, instanceId));
     return { user_name: user.name, public_key: user.publicKey, slot_id: 0, fingerprint: user.fingerprint };
   }

@@ -1,13 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import type { KmsUser } from '../instances/kms-user.js';
-import { KeysteadError, messageOf } from '../shared/errors.js';
-import { AdminClient, AgentConnection, CryptoClient } from '../unit-agent/client.js';
+import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { AdminClient, type AgentConnection, type ConnectionOptions, CryptoClient } from '../unit-agent/client.js';
 import type { Capabilities } from '../unit-agent/protocol.js';
-import { type AgentPaths, AgentProcess } from './agent-process.js';
+import type { Agent } from './agent.js';
+import { Breaker } from './breaker.js';
 import type { Observation } from './observation.js';
 
 export interface LinkSettings {
@@ -15,15 +13,25 @@ export interface LinkSettings {
   readonly probeIntervalMs: number;
 }
 
+/** While the agent is silent it is asked again after a pause that doubles up to this one. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 1_000;
+/** Use of a key takes milliseconds. An agent that takes longer than this part of the deadline is left for another one. */
+const CRYPTO_SHARE = 0.3;
+const LEAST_CRYPTO_MS = 1_000;
+const STALLED_SHARE = 0.05;
+
 /**
  * Everything this process holds of one crypto unit: its agent, one connection for administrators, one for the KMS user,
  * and the last observation. A connection that fails is dropped and opened again at the next use.
  */
 export class UnitLink {
-  readonly agent: AgentProcess;
+  readonly breaker = new Breaker();
   observation: Observation | undefined;
   #admin: Promise<AdminClient> | undefined;
   #crypto: Promise<CryptoClient> | undefined;
+  #cryptoConnection: AgentConnection | undefined;
+  #pauseMs = 0;
   #connections = new Set<AgentConnection>();
   #stopped = new AbortController();
   #loop: Promise<void> | undefined;
@@ -31,20 +39,11 @@ export class UnitLink {
 
   constructor(
     readonly unitId: string,
-    private readonly paths: AgentPaths,
+    readonly agent: Agent,
     private readonly settings: LinkSettings,
     private readonly log: Logger,
     private readonly onObservation: (observation: Observation) => Promise<void>,
-  ) {
-    this.agent = new AgentProcess(unitId, paths, log, () => this.probeSoon());
-  }
-
-  /** Makes the unit's directory: only ever called for a unit whose token was not made yet. */
-  async prepare(unit: CryptoUnit): Promise<void> {
-    await mkdir(this.paths.unitDir, { recursive: true, mode: 0o700 });
-    const unitJson = { v: 1, id: unit.id, instance: unit.instanceId, ...unit.descriptor };
-    await writeFile(join(this.paths.unitDir, 'unit.json'), `${JSON.stringify(unitJson, null, 2)}\n`, { mode: 0o600 });
-  }
+  ) {}
 
   start(): void {
     this.agent.start();
@@ -65,7 +64,7 @@ export class UnitLink {
   }
 
   admin(): Promise<AdminClient> {
-    this.#admin ??= this.#connect(() => (this.#admin = undefined)).then((connection) => new AdminClient(connection));
+    this.#admin ??= this.#openAdmin();
     return this.#admin;
   }
 
@@ -73,6 +72,12 @@ export class UnitLink {
   crypto(user: KmsUser): Promise<CryptoClient> {
     this.#crypto ??= this.#openCrypto(user);
     return this.#crypto;
+  }
+
+  /** Requests of keys wait on the unit's connection for longer than they should: others are better asked elsewhere. */
+  stalled(now: number): boolean {
+    const since = this.#cryptoConnection?.waitingSince;
+    return since !== undefined && now - since > this.settings.callDeadlineMs * STALLED_SHARE;
   }
 
   async capabilities(): Promise<Capabilities> {
@@ -93,6 +98,12 @@ export class UnitLink {
     const at = new Date();
     try {
       const { facts, milliseconds } = await (await this.admin()).probe();
+      needs(
+        facts.unit === this.unitId,
+        'CONFIG_INVALID',
+        `the agent that answers for crypto unit ${this.unitId} is of unit ${facts.unit}; correct KEYSTEAD_AGENTS_FILE, or: kp crypto-unit replace ${this.unitId}`,
+      );
+      if (facts.token.problem === null && facts.masterKeyMatches !== false) this.breaker.foundWell(at.getTime());
       return { kind: 'facts', at, facts, milliseconds };
     } catch (cause) {
       const code = cause instanceof KeysteadError ? cause.code : 'UNIT_UNREACHABLE';
@@ -100,43 +111,66 @@ export class UnitLink {
     }
   }
 
-  async #openCrypto(user: KmsUser): Promise<CryptoClient> {
+  async #openAdmin(): Promise<AdminClient> {
+    const { callDeadlineMs: deadlineMs } = this.settings;
+    const onHang = () => void this.agent.hung(`no answer within ${deadlineMs} ms`);
     const forget = () => {
-      this.#crypto = undefined;
+      this.#admin = undefined;
     };
     try {
-      return await CryptoClient.open(await this.#connect(forget), user.privateKey);
+      return new AdminClient(await this.#connect(undefined, { deadlineMs, onHang }, forget));
     } catch (cause) {
       forget();
       throw cause;
     }
   }
 
-  async #connect(forget: () => void): Promise<AgentConnection> {
+  /** Its deadline is shorter: when it passes, other units are asked, and the prober finds out whether the agent hangs. */
+  async #openCrypto(user: KmsUser): Promise<CryptoClient> {
+    const forget = () => {
+      this.#crypto = undefined;
+      this.#cryptoConnection = undefined;
+    };
+    const { callDeadlineMs } = this.settings;
+    const deadlineMs = Math.min(callDeadlineMs, Math.max(LEAST_CRYPTO_MS, callDeadlineMs * CRYPTO_SHARE));
     try {
-      const deadlineMs = this.settings.callDeadlineMs;
-      const onHang = () => void this.agent.kill(`no answer within ${deadlineMs} ms`);
-      const connection = await AgentConnection.connect(this.paths.socket, { deadlineMs, onHang });
-      this.#connections.add(connection);
-      void connection.closed.then(() => {
-        this.#connections.delete(connection);
-        forget();
-        if (!this.#stopped.signal.aborted) this.probeSoon();
+      const connection = await this.#connect(user, { deadlineMs }, () => {
+        if (this.#cryptoConnection === connection) forget();
       });
-      return connection;
+      this.#cryptoConnection = connection;
+      return await CryptoClient.open(connection, user.privateKey, this.unitId);
     } catch (cause) {
+      this.#cryptoConnection?.close();
       forget();
       throw cause;
     }
+  }
+
+  async #connect(user: KmsUser | undefined, options: ConnectionOptions, gone: () => void): Promise<AgentConnection> {
+    const connection = await this.agent.connect(user, options);
+    this.#connections.add(connection);
+    void connection.closed.then(() => {
+      this.#connections.delete(connection);
+      gone();
+      if (!this.#stopped.signal.aborted) this.probeSoon();
+    });
+    return connection;
   }
 
   async #keepProbing(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       this.#nudge = new AbortController();
       const { kind } = await this.probe();
-      const pause = kind === 'facts' ? this.settings.probeIntervalMs : Math.min(250, this.settings.probeIntervalMs);
+      const { probeIntervalMs } = this.settings;
+      this.#pauseMs = kind === 'facts' ? 0 : Math.min(Math.max(2 * this.#pauseMs, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+      const pause = kind === 'facts' ? probeIntervalMs : Math.min(jittered(this.#pauseMs), probeIntervalMs);
       const wake = AbortSignal.any([this.#nudge.signal, this.#stopped.signal]);
       await after(pause, undefined, { signal: wake }).catch(() => undefined); // woken early
     }
   }
+}
+
+/** Several servers must not come back to an agent all at once. */
+function jittered(milliseconds: number): number {
+  return Math.round(milliseconds * (0.75 + Math.random() / 2));
 }

@@ -27,7 +27,10 @@ export interface Served<T> {
   readonly result: T;
 }
 
-/** Lends serving units in turn. A unit that fails is passed over for the next, and looked at by the prober at once. */
+/**
+ * Lends serving units in turn. A unit that fails is passed over for the next, and looked at by the prober at once; its
+ * breaker keeps requests away from it while there are others (breaker.ts).
+ */
 @Injectable()
 export class UnitPicker {
   #turn = 0;
@@ -41,16 +44,35 @@ export class UnitPicker {
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     let failure: unknown = new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
     for (const unitId of this.#inTurn(instanceId, avoid)) {
+      const { breaker } = this.fleet.link(unitId);
       try {
-        const client = await this.fleet.link(unitId).crypto(await this.fleet.kmsUser(instanceId));
-        return { unitId, result: await work(client) };
+        const result = await this.#attempt(instanceId, unitId, work);
+        breaker.succeeded();
+        return { unitId, result };
       } catch (cause) {
-        if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.includes(cause.code)) throw cause;
-        this.fleet.link(unitId).probeSoon();
+        if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.includes(cause.code)) {
+          breaker.refused();
+          throw cause;
+        }
+        this.#blame(unitId, cause.code);
         if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
       }
     }
     throw failure;
+  }
+
+  async #attempt<T>(instanceId: string, unitId: string, work: (unit: CryptoClient) => Promise<T>): Promise<T> {
+    const link = this.fleet.link(unitId);
+    link.breaker.begin(Date.now());
+    return work(await link.crypto(await this.fleet.kmsUser(instanceId)));
+  }
+
+  /** The prober looks at the unit at once; a row that was changed is no unit's fault. */
+  #blame(unitId: string, code: ErrorCode): void {
+    const link = this.fleet.link(unitId);
+    if (code === 'KEY_ROW_INVALID') link.breaker.refused();
+    else link.breaker.failed(Date.now(), code === 'UNIT_UNREACHABLE');
+    link.probeSoon();
   }
 
   /** The instance that a request means. NO_HEALTHY_UPSTREAM when none of its units serves, whatever is asked for. */
@@ -73,8 +95,17 @@ export class UnitPicker {
     this.#turn += 1;
     const start = units.length === 0 ? 0 : this.#turn % units.length;
     const turned = [...units.slice(start), ...units.slice(0, start)];
-    return avoid === undefined
-      ? turned
-      : [...turned.filter((id) => id !== avoid), ...turned.filter((id) => id === avoid)];
+    const now = Date.now();
+    const rank = (id: string) => (this.#isWell(id, now) ? 0 : 2) + (id === avoid ? 1 : 0);
+    return turned
+      .map((id) => ({ id, rank: rank(id) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ id }) => id);
+  }
+
+  /** Others come first while it has requests that wait, or failed some. */
+  #isWell(unitId: string, now: number): boolean {
+    const link = this.fleet.link(unitId);
+    return link.breaker.admits(now) && !link.stalled(now);
   }
 }

@@ -1,7 +1,10 @@
+import type { Isolation } from '../instances/agent-directory.js';
 import type { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import type { UnitState } from '../shared/unit-state.js';
 import type { Capabilities, RecordFacts, UnitFacts } from '../unit-agent/protocol.js';
+import type { BreakerState } from './breaker.js';
 import { type Condition, conditionsOf, mayServe, recordOf, type UnitMarks, unitState } from './conditions.js';
+import { type LogVerdict, UNKNOWN } from './log-verdicts.js';
 import type { Observation } from './observation.js';
 import type { UnitLink } from './unit-link.js';
 
@@ -20,7 +23,9 @@ export interface UnitView {
   readonly objects: number | null;
   readonly capabilities: Capabilities | null;
   readonly agent: { readonly pid: number | null; readonly restarts: number };
-  readonly isolation: 'process-only';
+  readonly isolation: Isolation;
+  /** Whether requests of keys are kept away from the unit, as this server sees it. */
+  readonly breaker: BreakerState;
   readonly probedAt: string | null;
 }
 
@@ -32,9 +37,11 @@ export function viewOf(
   pinnedMkvp: string | null,
   siblings: readonly Sibling[],
   now: Date,
+  log: LogVerdict,
+  kmsUser: string | undefined,
 ): UnitView {
   const { observation } = link;
-  const marks = marksOf(unit);
+  const marks = { ...marksOf(unit, log), kmsUser };
   const facts = observation?.kind === 'facts' ? observation.facts : undefined;
   return {
     id: unit.id,
@@ -56,13 +63,14 @@ export function viewOf(
     objects: facts?.objects ?? null,
     capabilities: unit.capabilities,
     agent: { pid: link.agent.pid ?? null, restarts: link.agent.restarts },
-    isolation: 'process-only',
+    isolation: link.agent.isolation,
+    breaker: link.breaker.state(now.getTime()),
     probedAt: observation?.at.toISOString() ?? null,
   };
 }
 
 /** What the database knows of the unit, as its state and conditions are computed from it. */
-export function marksOf(unit: CryptoUnit): UnitMarks {
+export function marksOf(unit: CryptoUnit, log: LogVerdict = UNKNOWN): UnitMarks {
   return {
     id: unit.id,
     serial: unit.serial,
@@ -70,5 +78,6 @@ export function marksOf(unit: CryptoUnit): UnitMarks {
     lastRecord: unit.lastRecord,
     maintenance: unit.maintenance,
     missing: unit.capabilities?.missing ?? [],
+    log,
   };
 }

@@ -4,6 +4,7 @@ import { ApiKeys1764000000100 } from './migrations/1764000000100-api-keys.js';
 import { Instances1764000001000 } from './migrations/1764000001000-instances.js';
 import { Keys1764000002000 } from './migrations/1764000002000-keys.js';
 import { Byok1764000003000 } from './migrations/1764000003000-byok.js';
+import { AuditCheckpoints1764000005000 } from './migrations/1764000005000-audit-checkpoints.js';
 
 /** Every migration, oldest first. One that was released is never edited. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -12,4 +13,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   Instances1764000001000,
   Keys1764000002000,
   Byok1764000003000,
+  AuditCheckpoints1764000005000,
 ];

@@ -1,8 +1,10 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { AuditWatch } from '../audit/audit-watch.js';
 import { Fleet } from '../crypto-units/fleet.js';
 import type { UnitView } from '../crypto-units/unit-view.js';
 import { DatabaseWatch } from '../database/database-watch.js';
 import { Draining } from '../http/draining.js';
+import { AgentDirectory, type Isolation } from '../instances/agent-directory.js';
 import { type HealthFacts, type HealthState, healthState } from './readiness.js';
 
 /**
@@ -15,8 +17,10 @@ export class HealthBoard implements OnApplicationBootstrap {
 
   constructor(
     private readonly database: DatabaseWatch,
+    private readonly audit: AuditWatch,
     private readonly fleet: Fleet,
     private readonly draining: Draining,
+    private readonly agents: AgentDirectory,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -32,6 +36,8 @@ export class HealthBoard implements OnApplicationBootstrap {
     const units = this.#views();
     return {
       databaseWritable: this.database.writable,
+      auditWritable: this.audit.writable,
+      rolledBack: units.some(isRolledBack),
       draining: this.draining.begun,
       instances: this.fleet.instances().length,
       units: units.length,
@@ -43,6 +49,13 @@ export class HealthBoard implements OnApplicationBootstrap {
 
   state(): HealthState {
     return healthState(this.facts());
+  }
+
+  /** What all agents have at least; without a unit, what the next one would have. */
+  get isolation(): Isolation {
+    const units = this.#views();
+    const separate = units.length === 0 ? this.agents.configured : units.every((unit) => unit.isolation === 'separate');
+    return separate ? 'separate' : 'process-only';
   }
 
   /** The unit, or undefined when there is none of that id. */
@@ -57,4 +70,8 @@ export class HealthBoard implements OnApplicationBootstrap {
 
 function isQuarantined(unit: UnitView): boolean {
   return unit.conditions.some(({ type, status }) => type === 'Quarantined' && status === 'True');
+}
+
+function isRolledBack(unit: UnitView): boolean {
+  return unit.conditions.some(({ reason }) => reason === 'DatabaseRolledBack');
 }

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { z } from 'zod';
+import { AuditCheckpoints } from '../crypto-units/audit-checkpoints.js';
 import { Uuid } from '../http/uuid.js';
 import { KeyIntegrity } from '../keys/key-integrity.js';
 import { KeysteadError } from '../shared/errors.js';
@@ -33,6 +34,7 @@ export class HealthController {
   constructor(
     private readonly board: HealthBoard,
     private readonly integrity: KeyIntegrity,
+    private readonly signing: AuditCheckpoints,
   ) {
     this.#loop.enable();
     setInterval(() => this.#loop.reset(), LOOP_LAG_WINDOW_MS).unref(); // else hours of ease would hide that it hangs now
@@ -61,7 +63,8 @@ export class HealthController {
   @Get('health')
   health(@Res({ passthrough: true }) reply: Reply, @Query({ schema: Codes }) codes: z.infer<typeof Codes>) {
     const state = this.board.state();
-    const { units, serving, quarantined, oaepFallback, databaseWritable } = this.board.facts();
+    const { units, serving, quarantined, oaepFallback, databaseWritable, auditWritable, rolledBack } =
+      this.board.facts();
     const changed = this.integrity.report().invalid.length;
     const status = VERDICT[state];
     const answers = { pass: 200, warn: codes.warncode ?? 200, fail: codes.failcode ?? 503 };
@@ -71,7 +74,7 @@ export class HealthController {
     return {
       status,
       state,
-      isolation: 'process-only',
+      isolation: this.board.isolation,
       next: NEXT_STEP[state],
       time: new Date().toISOString(),
       checks: {
@@ -81,9 +84,18 @@ export class HealthController {
         'keys:integrity': [
           { observedValue: changed, observedUnit: 'changed keys', status: changed > 0 ? 'warn' : 'pass' },
         ],
+        'audit:writable': [{ observedValue: auditWritable, status: auditWritable ? 'pass' : 'fail' }],
+        'audit:checkpoints': [this.#checkpoints(rolledBack)],
         'database:writable': [{ observedValue: databaseWritable, status: databaseWritable ? 'pass' : 'fail' }],
       },
     };
+  }
+
+  /** What the units signed of the audit log, against the log. */
+  #checkpoints(rolledBack: boolean): { observedValue: string; status: 'pass' | 'fail' } {
+    if (rolledBack) return { observedValue: 'DatabaseRolledBack', status: 'fail' };
+    if (this.signing.problem !== null) return { observedValue: 'AuditTampered', status: 'fail' };
+    return { observedValue: 'held', status: 'pass' };
   }
 
   @Get('health/state')

@@ -1,6 +1,9 @@
 /** What the health routes know: counts and verdicts, nothing that names a unit. */
 export interface HealthFacts {
   readonly databaseWritable: boolean;
+  readonly auditWritable: boolean;
+  /** An instance whose units signed checkpoints that the audit log does not hold. */
+  readonly rolledBack: boolean;
   readonly draining: boolean;
   readonly instances: number;
   /** Units the instances should have, and those that serve. */
@@ -14,7 +17,9 @@ export interface HealthFacts {
 export const HEALTH_STATES = [
   'draining',
   'database-unavailable',
+  'audit-blocked',
   'uninitialized',
+  'database-rolled-back',
   'sealed',
   'degraded',
   'operational',
@@ -27,7 +32,9 @@ export type HealthStatus = 'pass' | 'warn' | 'fail';
 export const VERDICT = {
   draining: 'fail',
   'database-unavailable': 'fail',
+  'audit-blocked': 'fail',
   uninitialized: 'fail',
+  'database-rolled-back': 'fail',
   sealed: 'fail',
   degraded: 'warn',
   operational: 'pass',
@@ -37,7 +44,11 @@ export const VERDICT = {
 export const NEXT_STEP = {
   draining: 'the server is stopping; send requests to another one',
   'database-unavailable': 'bring PostgreSQL back; the server reconnects by itself',
+  'audit-blocked':
+    'the audit log cannot be written, so nothing is served: look at the database (space, locks, privileges); it ends by itself',
   uninitialized: "make an instance and initialise its units: 'kp instance create NAME', then 'kp crypto-units'",
+  'database-rolled-back':
+    "the database is older than what the units have seen: restore the newest, or accept this one: 'kp restore accept'",
   sealed: "no unit is kms-initialized and whole; see 'kp crypto-units'",
   degraded: "some units do not serve; see 'kp crypto-units'",
   operational: 'nothing',
@@ -47,7 +58,8 @@ export const NEXT_STEP = {
 export function healthState(facts: HealthFacts): HealthState {
   if (facts.draining) return 'draining';
   if (!facts.databaseWritable) return 'database-unavailable';
+  if (!facts.auditWritable) return 'audit-blocked';
   if (facts.instances === 0) return 'uninitialized';
-  if (facts.serving === 0) return 'sealed';
+  if (facts.serving === 0) return facts.rolledBack ? 'database-rolled-back' : 'sealed';
   return facts.serving < facts.units || facts.quarantined > 0 ? 'degraded' : 'operational';
 }

@@ -1,17 +1,22 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Authentication } from '../access/authentication.js';
+import { AuditWatch } from '../audit/audit-watch.js';
 import { type WithCaller, wantsCaller } from './asked-by.js';
 
 /** Finds out who asks, before anything of the request is looked at, on every route that has an `@AskedBy()`. */
 @Injectable()
 export class CallerGuard implements CanActivate {
-  constructor(private readonly authentication: Authentication) {}
+  constructor(
+    private readonly authentication: Authentication,
+    private readonly audit: AuditWatch,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (!wantsCaller(context)) return true;
     const request = context.switchToHttp().getRequest<WithCaller & FastifyRequest>();
-    request.caller = await this.authentication.authenticate(request.headers, request.ip);
+    // what could not be audited is not begun: a database that hangs would keep the caller waiting here
+    request.caller = await this.audit.during(() => this.authentication.authenticate(request.headers, request.ip));
     return true;
   }
 }

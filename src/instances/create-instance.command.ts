@@ -6,7 +6,7 @@ import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import { CryptoUnit } from './crypto-unit.entity.js';
 import { Instance } from './instance.entity.js';
-import { ProviderSource, takeUnits } from './providers.js';
+import { ProviderSource, type TakenUnit } from './providers.js';
 
 /** Units were taken or given back: whoever runs agents may look at once instead of at its next round. */
 export class UnitsChanged {}
@@ -39,17 +39,13 @@ export class CreateInstanceHandler implements ICommandHandler<CreateInstance> {
         throw new KeysteadError('INSTANCE_STATE', `an instance named ${name} exists already; choose another name`);
       }
       const taken = await tx.findBy(CryptoUnit, { retiredAt: IsNull() });
-      const units = await takeUnits(
-        cryptoUnits,
-        taken.map((unit) => unit.descriptor),
-        this.providers.settings(),
-      );
+      const units = await this.providers.take(cryptoUnits, taken);
       const createdAt = new Date();
       const made = { id: randomUUID(), name, cryptoUnits, createdAt, mkvp: null, deletedAt: null };
       await tx.insert(Instance, made);
-      await tx.insert(
-        CryptoUnit,
-        units.map((descriptor, ordinal) => newUnit(made.id, ordinal, descriptor, createdAt)),
+      await tx.save(
+        CryptoUnit, // an agent whose unit was given back by another instance has a row already
+        units.map((unit, ordinal) => newUnit(made.id, ordinal, unit, createdAt)),
       );
       await this.audit.append(tx, {
         act: 'instance.create',
@@ -70,11 +66,11 @@ export class CreateInstanceHandler implements ICommandHandler<CreateInstance> {
 export function newUnit(
   instanceId: string,
   ordinal: number,
-  descriptor: CryptoUnit['descriptor'],
+  { id, descriptor }: TakenUnit,
   createdAt: Date,
 ): CryptoUnit {
   return {
-    id: randomUUID(),
+    id,
     instanceId,
     ordinal,
     descriptor,

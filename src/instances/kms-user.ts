@@ -6,7 +6,7 @@ import { fingerprintOf } from '../admins/public-key.js';
 
 /**
  * The KMS identity of an instance: the RSA-2048 key by which the service proves to a unit's agent that it is the
- * enrolled kmsCryptoUser. The private half is a 0600 file in the data directory that all API processes share.
+ * enrolled kmsCryptoUser. The private half is a 0600 file in the directory that all API processes share.
  */
 export interface KmsUser {
   readonly name: string;
@@ -19,8 +19,8 @@ export interface KmsUser {
 const makeKeyPair = promisify(generateKeyPair);
 
 /** The instance's KMS identity, made on first use. Of several processes that make it at once, one wins for all. */
-export async function kmsUserOf(dataDir: string, instanceId: string): Promise<KmsUser> {
-  const file = join(dataDir, 'instances', instanceId, 'kms-user.pem');
+export async function kmsUserOf(sharedDir: string, instanceId: string): Promise<KmsUser> {
+  const file = join(sharedDir, 'instances', instanceId, 'kms-user.pem');
   const pem = (await readIfThere(file)) ?? (await make(file));
   const privateKey = createPrivateKey(pem);
   const publicKey = createPublicKey(privateKey);

@@ -1,9 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { findSoftHsm } from '../pkcs11/find-module.js';
+import { readIfThere, writeDurably } from '../shared/durable-file.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
-import { type UnitDescriptor, UnitsFile } from './unit-descriptor.js';
+import { AgentDirectory } from './agent-directory.js';
+import type { CryptoUnit } from './crypto-unit.entity.js';
+import { askAgents } from './free-agents.js';
+import { type StartedUnit, type UnitDescriptor, UnitsFile } from './unit-descriptor.js';
 
 /** What a provider may need to know: where SoftHSM is, and which prepared tokens are there. */
 export interface ProviderSettings {
@@ -13,14 +19,66 @@ export interface ProviderSettings {
   readonly unitsFile: string | undefined;
 }
 
-/** The settings as the server was configured. */
+/** A unit that was just taken. An agent that runs by itself knows its id; for others a new one is made. */
+export interface TakenUnit {
+  readonly id: string;
+  readonly descriptor: UnitDescriptor;
+}
+
+/** Where this server gets units from. */
 @Injectable()
 export class ProviderSource {
-  constructor(private readonly config: Config) {}
+  #home: string | undefined;
 
-  settings(): ProviderSettings {
-    return { softHsmModule: this.config.softHsmModule ?? findSoftHsm(), unitsFile: this.config.unitsFile };
+  constructor(
+    private readonly config: Config,
+    private readonly agents: AgentDirectory,
+  ) {}
+
+  /** The id of this data directory, made once: units that live in it are this server's to run. */
+  get home(): string {
+    const file = join(this.config.dataDir, 'home-id');
+    this.#home ??= readIfThere(file)?.toString('utf8').trim();
+    if (this.#home === undefined) {
+      this.#home = randomUUID();
+      writeDurably(file, `${this.#home}\n`);
+    }
+    return this.#home;
   }
+
+  /**
+   * Takes units that are free: not in `taken`, the units of all instances. The agent of `lost` may have a new unit.
+   * Errors as for `takeUnits`.
+   */
+  async take(count: number, taken: readonly CryptoUnit[], lost?: string): Promise<TakenUnit[]> {
+    if (this.agents.configured) return this.#takeAgents(count, taken, lost);
+    const { softHsmModule = findSoftHsm(), unitsFile } = this.config;
+    const descriptors = taken.map(({ descriptor }) => descriptor);
+    const units = await takeUnits(count, descriptors, { softHsmModule, unitsFile });
+    return units.map((unit) => ({ id: randomUUID(), descriptor: { ...unit, home: this.home } }));
+  }
+
+  async #takeAgents(count: number, taken: readonly CryptoUnit[], lost: string | undefined): Promise<TakenUnit[]> {
+    const asked = await askAgents(this.agents);
+    const free = asked.flatMap(({ name, zone, unitId }) => {
+      const known = taken.some(({ id, descriptor }) => id === unitId || (id !== lost && isAgent(descriptor, name)));
+      return unitId === undefined || known ? [] : [{ zone, id: unitId, agent: name }];
+    });
+    if (free.length < count) {
+      const others = asked.filter(({ why }) => why !== '').map(({ name, why }) => `${name}: ${why}`);
+      throw new KeysteadError(
+        'NO_UNIT_AVAILABLE',
+        `${this.config.agentsFile} has ${free.length} free agent(s) and ${count} are needed; add agents to it${others.length === 0 ? '' : ` (${others.join('; ')})`}`,
+      );
+    }
+    return spreadOverZones(free)
+      .slice(0, count)
+      .map(({ id, zone, agent }) => ({ id, descriptor: { provider: 'agent', zone, agent } }));
+  }
+}
+
+function isAgent(descriptor: UnitDescriptor, name: string): boolean {
+  return descriptor.provider === 'agent' && descriptor.agent === name;
 }
 
 /**
@@ -31,7 +89,7 @@ export async function takeUnits(
   count: number,
   taken: readonly UnitDescriptor[],
   settings: ProviderSettings,
-): Promise<UnitDescriptor[]> {
+): Promise<StartedUnit[]> {
   if (settings.unitsFile !== undefined) return fromUnitsFile(count, taken, settings.unitsFile);
   const module = settings.softHsmModule;
   if (module === undefined) {
@@ -48,7 +106,7 @@ export async function takeUnits(
   }));
 }
 
-async function fromUnitsFile(count: number, taken: readonly UnitDescriptor[], file: string): Promise<UnitDescriptor[]> {
+async function fromUnitsFile(count: number, taken: readonly UnitDescriptor[], file: string): Promise<StartedUnit[]> {
   const free = (await readUnitsFile(file)).filter((unit) => !taken.some((other) => sameToken(unit, other)));
   if (free.length < count) {
     throw new KeysteadError(
@@ -59,7 +117,7 @@ async function fromUnitsFile(count: number, taken: readonly UnitDescriptor[], fi
   return spreadOverZones(free).slice(0, count);
 }
 
-async function readUnitsFile(file: string): Promise<UnitDescriptor[]> {
+async function readUnitsFile(file: string): Promise<StartedUnit[]> {
   try {
     const { units } = UnitsFile.parse(JSON.parse(await readFile(file, 'utf8')));
     return units.map(({ serial, label, parameters, ...unit }) => ({
@@ -74,14 +132,14 @@ async function readUnitsFile(file: string): Promise<UnitDescriptor[]> {
   }
 }
 
-function sameToken(a: UnitDescriptor, b: UnitDescriptor): boolean {
-  if (a.module !== b.module || a.parameters !== b.parameters) return false;
+function sameToken(a: StartedUnit, b: UnitDescriptor): boolean {
+  if (b.provider === 'agent' || a.module !== b.module || a.parameters !== b.parameters) return false;
   if (a.serial !== undefined && b.serial !== undefined) return a.serial === b.serial;
   return a.label !== undefined && a.label === b.label;
 }
 
 /** One of each zone first, then a second of each, and so on. */
-function spreadOverZones(units: readonly UnitDescriptor[]): UnitDescriptor[] {
+function spreadOverZones<Unit extends { readonly zone: string }>(units: readonly Unit[]): Unit[] {
   const seen = new Map<string, number>();
   return units
     .map((unit) => {

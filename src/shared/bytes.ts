@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { KeysteadError } from './errors.js';
 
+const LENGTH_BYTES = 4;
+
 /** SHA-256 (FIPS 180-4) of the bytes or UTF-8 text: 32 bytes. */
 export function sha256(data: Buffer | string): Buffer {
   return createHash('sha256').update(data).digest();
@@ -28,12 +30,15 @@ export function fromBase64(text: string, what: string): Buffer {
 
 /** Items joined so that no two lists give the same bytes: each is preceded by its length, 4 bytes big-endian. */
 export function lengthPrefixed(items: readonly (Buffer | string)[]): Buffer {
-  return Buffer.concat(
-    items.flatMap((item) => {
-      const bytes = typeof item === 'string' ? Buffer.from(item) : item;
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(bytes.length);
-      return [length, bytes];
-    }),
-  );
+  let size = 0;
+  for (const item of items) size += LENGTH_BYTES + Buffer.byteLength(item);
+  const joined = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const item of items) {
+    const start = at + LENGTH_BYTES;
+    const length = typeof item === 'string' ? joined.write(item, start) : item.copy(joined, start);
+    joined.writeUInt32BE(length, at);
+    at = start + length;
+  }
+  return joined;
 }

@@ -22,6 +22,7 @@ const ERRORS = {
   USER_EXISTS: [409, 1],
   USER_NOT_FOUND: [404, 1],
   LAST_ADMIN: [409, 1],
+  THRESHOLD_INVALID: [409, 1],
   KEYS_EXIST: [409, 1],
   NO_UNIT_AVAILABLE: [409, 1],
   // signed commands
@@ -99,6 +100,7 @@ const ERRORS = {
   UNIT_UNREACHABLE: [503, 1],
   NO_HEALTHY_UPSTREAM: [503, 1],
   DATABASE_UNAVAILABLE: [503, 1],
+  DATABASE_ROLLED_BACK: [503, 5],
   AUDIT_UNAVAILABLE: [503, 1],
   CONFIG_INVALID: [500, 2],
   INTERNAL: [500, 1],
@@ -108,9 +110,11 @@ const ERRORS = {
   FILE_INVALID: [400, 1],
   PASSPHRASE_WRONG: [403, 4],
   KEYSHARE_INVALID: [400, 5],
+  UNITS_DIFFER: [409, 5],
   UNIT_KEY_UNKNOWN: [409, 5],
   UNIT_KEY_CHANGED: [409, 5],
   RECEIPT_INVALID: [502, 5],
+  AUDIT_TAMPERED: [409, 5],
   SERVER_UNREACHABLE: [503, 1],
   PARTIAL_FAILURE: [207, 3],
 } as const satisfies Record<string, readonly [status: number, exit: number]>;

@@ -42,6 +42,7 @@ export const PERMISSIONS = {
   'api-key.manage': MANAGER,
   'access-key.manage': MANAGER,
   'audit.read': MANAGER,
+  'audit.checkpoint': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;
 

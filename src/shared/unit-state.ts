@@ -36,13 +36,24 @@ export const ALLOWED = {
   'mk.import': CLAIMED, // with a master key already there: only the same one, which changes nothing
   'user.add': CLAIMED,
   'user.remove': CLAIMED,
+  'threshold.set': CLAIMED,
+  'restore.accept': CLAIMED,
   zeroize: CLAIMED,
   'use-keys': ['kms-initialized'],
 } as const satisfies Record<string, readonly UnitState[]>;
 export type UnitAct = keyof typeof ALLOWED;
 
 /** The acts that admins sign. */
-export const SIGNED_OPS = ['mk.random', 'mk.importer', 'mk.import', 'user.add', 'user.remove', 'zeroize'] as const;
+export const SIGNED_OPS = [
+  'mk.random',
+  'mk.importer',
+  'mk.import',
+  'user.add',
+  'user.remove',
+  'threshold.set',
+  'restore.accept',
+  'zeroize',
+] as const;
 export type SignedOp = (typeof SIGNED_OPS)[number];
 
 const NEXT: Record<UnitState, string> = {

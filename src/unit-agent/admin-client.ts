@@ -9,7 +9,7 @@ import type {
   UnitProbe,
 } from './protocol.js';
 
-/** Claims and commands write to the token several times and may make an RSA-3072 pair. */
+/** Claims and commands write to the token several times and may make an RSA-3072 pair; so do trials of what it can. */
 const ACT_DEADLINE_MS = 30_000;
 
 /** The admin set: what is true of the unit, claim, and signed commands. Refusals come back as thrown KeysteadErrors. */
@@ -25,7 +25,7 @@ export class AdminClient {
   }
 
   capabilities(): Promise<Capabilities> {
-    return this.#ask('capabilities', {});
+    return this.#ask('capabilities', {}, ACT_DEADLINE_MS);
   }
 
   /** The receipt of a claim that was done. */

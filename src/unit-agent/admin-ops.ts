@@ -8,10 +8,10 @@ import { claim } from './claim.js';
 import { obey } from './commands.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { readFacts } from './facts.js';
-import type { FactsAnswer, Opcode, UnitFacts, UnitProbe } from './protocol.js';
+import type { FactsAnswer, Opcode, SignedFacts, UnitFacts, UnitProbe } from './protocol.js';
 import { signReceipt } from './receipts.js';
 
-const FactsBody = z.strictObject({ nonce: z.string().optional() });
+const FactsBody = z.strictObject({ nonce: z.string().optional(), capabilities: z.boolean().optional() });
 const CommandBody = z.strictObject({ document: z.string() });
 
 /**
@@ -34,7 +34,7 @@ export class AdminOps {
       case 'probe':
         return this.#probe();
       case 'facts':
-        return this.#facts(inShape(FactsBody, body, 'the question for facts', 'BAD_REQUEST').nonce);
+        return this.#facts(inShape(FactsBody, body, 'the question for facts', 'BAD_REQUEST'));
       case 'capabilities':
         return this.#next(() => this.#able());
       case 'claim':
@@ -82,7 +82,8 @@ export class AdminOps {
     }
   }
 
-  #facts(nonce: string | undefined): FactsAnswer {
+  async #facts({ nonce, capabilities: asked }: z.infer<typeof FactsBody>): Promise<FactsAnswer> {
+    const capabilities = asked ? await this.#next(() => this.#able()) : null;
     const facts = readFacts(this.unit);
     if (nonce === undefined) return { facts, receipt: null };
     const { length } = fromBase64url(nonce, 'the nonce');
@@ -91,7 +92,9 @@ export class AdminOps {
     const record = this.unit.record();
     if (!record) return { facts, receipt: null };
     const said = { plan: null, nonce, digest: null, op: 'facts', outcome: 'ok', error: null } as const;
-    return { facts, receipt: signReceipt(this.unit.keeper.token(), record, { ...said, facts: { ...facts.record } }) };
+    const { model, manufacturer, firmware } = facts.token;
+    const signed: SignedFacts = { ...facts.record, token: { model, manufacturer, firmware }, capabilities };
+    return { facts, receipt: signReceipt(this.unit.keeper.token(), record, { ...said, facts: { ...signed } }) };
   }
 
   async #able(): Promise<Capabilities> {

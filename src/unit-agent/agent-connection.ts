@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 import { FrameReader, FrameWriter } from './frames.js';
 import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
@@ -6,15 +7,32 @@ import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
 export interface ConnectionOptions {
   /** How long one request may take before the agent counts as hung. */
   readonly deadlineMs: number;
+  /** How long connecting may take; as long as a request when it is not given. */
+  readonly connectMs?: number;
   /** Called once, when a deadline has passed: time to kill the agent. */
   readonly onHang?: () => void;
 }
 
+/** An agent across a network. The agent must show a certificate of the CA for its host; we show ours. All PEM. */
+export interface TlsDial {
+  readonly host: string;
+  readonly port: number;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** How an agent is reached: the path of its Unix socket, or mutual TLS. */
+export type Dial = string | TlsDial;
+
 interface Waiting {
+  readonly since: number;
   readonly resolve: (body: Buffer) => void;
   readonly reject: (cause: unknown) => void;
   readonly timer: NodeJS.Timeout;
 }
+
+const KEEP_ALIVE_MS = 10_000;
 
 /** One connection to an agent: many requests at a time, each with a deadline. */
 export class AgentConnection {
@@ -37,21 +55,23 @@ export class AgentConnection {
     socket.on('close', () => this.#end('the agent closed the connection'));
   }
 
-  /** Throws UNIT_UNREACHABLE when no agent listens there, or not within the deadline. */
-  static connect(socketPath: string, options: ConnectionOptions): Promise<AgentConnection> {
+  /** Throws UNIT_UNREACHABLE when no agent listens there, or not within the deadline, or it is not the one we trust. */
+  static connect(dial: Dial, options: ConnectionOptions): Promise<AgentConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect(socketPath);
+      const socket = open(dial);
+      const where = typeof dial === 'string' ? dial : `${dial.host}:${dial.port}`;
       const refuse = (why: string) => {
         socket.destroy();
-        reject(new KeysteadError('UNIT_UNREACHABLE', `no agent answers at ${socketPath}: ${why}`));
+        reject(new KeysteadError('UNIT_UNREACHABLE', `no agent answers at ${where}: ${why}`));
       };
-      const timer = setTimeout(() => refuse('the deadline has passed'), options.deadlineMs);
+      const { connectMs = options.deadlineMs } = options;
+      const timer = setTimeout(() => refuse('the deadline has passed'), connectMs);
       const failed = (cause: Error) => {
         clearTimeout(timer);
         refuse(cause.message);
       };
       socket.once('error', failed);
-      socket.once('connect', () => {
+      socket.once(typeof dial === 'string' ? 'connect' : 'secureConnect', () => {
         clearTimeout(timer);
         socket.off('error', failed);
         resolve(new AgentConnection(socket, options));
@@ -71,12 +91,18 @@ export class AgentConnection {
       const timer = setTimeout(() => this.#hang(op, deadlineMs), deadlineMs);
       try {
         this.#writer.write({ id, code: OPCODES[op], body });
-        this.#waiting.set(id, { resolve, reject, timer });
+        this.#waiting.set(id, { since: Date.now(), resolve, reject, timer });
       } catch (cause) {
         clearTimeout(timer);
         reject(cause);
       }
     });
+  }
+
+  /** Since when the request waits that has waited longest (an agent answers most of them in turn); undefined for none. */
+  get waitingSince(): number | undefined {
+    const [oldest] = this.#waiting.values();
+    return oldest?.since;
   }
 
   close(): void {
@@ -122,4 +148,11 @@ export class AgentConnection {
 function refusalOf(body: Buffer): KeysteadError {
   const { code, message } = JSON.parse(body.toString('utf8')) as Refusal;
   return new KeysteadError(isErrorCode(code) ? code : 'INTERNAL', String(message));
+}
+
+function open(dial: Dial): Socket {
+  if (typeof dial === 'string') return connect(dial);
+  const socket = connectTls({ ...dial, minVersion: 'TLSv1.3' });
+  socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
 }

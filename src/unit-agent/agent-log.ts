@@ -7,12 +7,19 @@ export type AgentLog = Logger;
  * One JSON line per event on standard output, written before the call returns: the supervisor must have read
  * `login-begin` when C_Login begins. Ids and serials only; no key, PIN or payload is ever an argument.
  */
-export function openLog(): AgentLog {
+export function openLog(onEvent: (event: unknown) => void): AgentLog {
   const out = pino.destination({ fd: 1, sync: true });
   out.on('error', () => undefined); // nobody reads any more; the life line tells us so, and there is no one left to tell
-  return agentLog(out);
+  return agentLog(out, onEvent);
 }
 
-export function agentLog(out: DestinationStream): AgentLog {
-  return pino({ base: null, timestamp: pino.stdTimeFunctions.epochTime }, out);
+/** `onEvent` hears the name of each event before it is written. */
+export function agentLog(out: DestinationStream, onEvent?: (event: unknown) => void): AgentLog {
+  const formatters = {
+    log: (line: Record<string, unknown>) => {
+      onEvent?.(line['event']);
+      return line;
+    },
+  };
+  return pino({ base: null, timestamp: pino.stdTimeFunctions.epochTime, formatters }, out);
 }

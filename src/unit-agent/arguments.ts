@@ -1,24 +1,40 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { KeysteadError, messageOf } from '../shared/errors.js';
+import { parseAgentAddress } from './agent-address.js';
+import type { Listening } from './listening.js';
+import type { TokenChoice } from './own-unit.js';
 
 /** What the process was started to do. */
 export type AgentTask =
   | {
       readonly kind: 'serve';
       readonly unitDir: string;
-      readonly socket: string;
+      readonly listening: Listening;
       readonly sealKey: string;
       readonly lifeLine: boolean;
+      /** Set for an agent that runs by itself: nobody wrote its unit.json, and nobody kills it when it hangs. */
+      readonly alone: { readonly token: TokenChoice; readonly hangMs: number } | undefined;
     }
   | { readonly kind: 'help' }
   | { readonly kind: 'zeroize'; readonly unitDir: string; readonly sealKey: string; readonly yes: boolean };
 
 export const USAGE = `usage:
+  keystead agent --unit-dir DIR --listen unix:PATH --seal-key FILE [token] [--hang-ms N]
+  keystead agent --unit-dir DIR --listen tls:HOST:PORT --tls-cert FILE --tls-key FILE --tls-client-ca FILE
+                 --seal-key FILE [token] [--hang-ms N]
+      the agent of one crypto unit, by itself, for servers that find it through KEYSTEAD_AGENTS_FILE. DIR and the seal
+      key are made when they are not there. SIGTERM ends it; SIGHUP reads the TLS files again. It ends itself when its
+      module hangs longer than N milliseconds (default 10000): let something start it again.
+      token: none of these options makes a SoftHSM2 token in DIR; a prepared token is named by
+        --module FILE (--token-serial SERIAL | --token-label LABEL) --pin-file FILE
+        [--parameters TEXT] [--record-store token|file]
   keystead agent --unit-dir DIR --socket PATH --seal-key FILE [--life-line]
-      the agent of one crypto unit; with --life-line it ends when its standard input does
-  keystead agent zeroize --unit ID --data-dir DIR [--seal-key FILE] [--yes]
+      as a server starts it; with --life-line it ends when its standard input does
+  keystead agent zeroize (--unit ID --data-dir DIR | --unit-dir DIR) [--seal-key FILE] [--yes]
       wipes a crypto unit on its own host, when nobody can sign for it any more`;
+
+const DEFAULT_HANG_MS = 10_000;
 
 /** Reads the command line, with or without the leading word 'agent'. Throws USAGE. */
 export function readArguments(words: readonly string[]): AgentTask {
@@ -33,21 +49,84 @@ export function readArguments(words: readonly string[]): AgentTask {
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
+const SERVE = {
+  'unit-dir': text,
+  socket: text,
+  listen: text,
+  'seal-key': text,
+  'life-line': flag,
+  'hang-ms': text,
+  'tls-cert': text,
+  'tls-key': text,
+  'tls-client-ca': text,
+  module: text,
+  'token-serial': text,
+  'token-label': text,
+  parameters: text,
+  'pin-file': text,
+  'record-store': text,
+} as const;
+type ServeValues = { readonly [K in keyof typeof SERVE]?: string | boolean | undefined };
 
 function serveTask(args: string[]): AgentTask {
-  const options = { 'unit-dir': text, socket: text, 'seal-key': text, 'life-line': flag };
-  const { values } = parseArgs({ args, options, strict: true });
-  const { 'unit-dir': unitDir, socket, 'seal-key': sealKey, 'life-line': lifeLine } = values;
-  if (!unitDir || !socket || !sealKey) throw new Error('--unit-dir, --socket and --seal-key are needed');
-  return { kind: 'serve', unitDir: resolve(unitDir), socket: resolve(socket), sealKey: resolve(sealKey), lifeLine };
+  const { values } = parseArgs({ args, options: SERVE, strict: true });
+  const { 'unit-dir': unitDir, socket, listen, 'seal-key': sealKey, 'life-line': lifeLine } = values;
+  if (!unitDir || !sealKey || (socket === undefined) === (listen === undefined)) {
+    throw new Error('--unit-dir, --seal-key and either --listen or --socket are needed');
+  }
+  const task = { kind: 'serve', unitDir: resolve(unitDir), sealKey: resolve(sealKey), lifeLine } as const;
+  if (listen === undefined) {
+    return { ...task, listening: { kind: 'private', path: resolve(socket ?? '') }, alone: undefined };
+  }
+  if (lifeLine) throw new Error('--life-line goes with --socket');
+  const hangMs = Number(values['hang-ms'] ?? DEFAULT_HANG_MS);
+  if (!Number.isInteger(hangMs) || hangMs < 1_000) throw new Error('--hang-ms is a number of at least 1000');
+  return { ...task, listening: listeningOf(listen, values), alone: { token: tokenChoice(values), hangMs } };
+}
+
+function listeningOf(listen: string, values: ServeValues): Listening {
+  const address = parseAgentAddress(listen);
+  const [certFile, keyFile, clientCaFile] = [values['tls-cert'], values['tls-key'], values['tls-client-ca']].map(path);
+  if (address.kind === 'unix') {
+    if (certFile ?? keyFile ?? clientCaFile) throw new Error('the --tls-… options go with --listen tls:HOST:PORT');
+    return address;
+  }
+  if (!certFile || !keyFile || !clientCaFile) {
+    throw new Error('--listen tls: needs --tls-cert, --tls-key and --tls-client-ca');
+  }
+  return { ...address, tls: { certFile, keyFile, clientCaFile } };
+}
+
+function tokenChoice(values: ServeValues): TokenChoice {
+  const recordStore = values['record-store'];
+  if (recordStore !== undefined && recordStore !== 'token' && recordStore !== 'file') {
+    throw new Error("--record-store is 'token' or 'file'");
+  }
+  const all = {
+    module: path(values.module),
+    serial: values['token-serial'],
+    label: values['token-label'],
+    parameters: values.parameters,
+    pinFile: path(values['pin-file']),
+    recordStore,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as TokenChoice;
+}
+
+function path(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? resolve(value) : undefined;
 }
 
 function zeroizeTask(args: string[]): AgentTask {
-  const options = { unit: text, 'data-dir': text, 'seal-key': text, yes: flag };
+  const options = { unit: text, 'data-dir': text, 'unit-dir': text, 'seal-key': text, yes: flag };
   const { values } = parseArgs({ args, options, strict: true });
-  const { unit, 'data-dir': dataDir, 'seal-key': sealKey, yes } = values;
-  if (!unit || !dataDir) throw new Error('--unit and --data-dir are needed');
+  const { unit, 'data-dir': dataDir, 'unit-dir': unitDir, 'seal-key': sealKey, yes } = values;
+  if (unitDir) {
+    if (unit || dataDir || !sealKey) throw new Error('--unit-dir needs --seal-key, and no --unit or --data-dir');
+    return { kind: 'zeroize', unitDir: resolve(unitDir), sealKey: resolve(sealKey), yes };
+  }
+  if (!unit || !dataDir) throw new Error('--unit and --data-dir are needed, or --unit-dir');
   if (!/^[0-9a-f-]{36}$/.test(unit)) throw new Error(`'${unit}' is not the id of a crypto unit`);
-  const unitDir = resolve(dataDir, 'units', unit);
-  return { kind: 'zeroize', unitDir, sealKey: resolve(sealKey ?? join(dataDir, 'seal-key')), yes };
+  const inDataDir = resolve(dataDir, 'units', unit);
+  return { kind: 'zeroize', unitDir: inDataDir, sealKey: resolve(sealKey ?? join(dataDir, 'seal-key')), yes };
 }

@@ -11,6 +11,7 @@ import { ADMIN_CERTIFICATE_LABEL } from './journal.js';
 import { FIRST_ADMIN, type ReceiptAnswer } from './protocol.js';
 import { signReceipt } from './receipts.js';
 import { kidOf, recordFacts, type UnitRecord } from './unit-record.js';
+import { enrolled } from './users.js';
 
 const ClaimBody = z.strictObject({ plan: z.uuid(), instance: z.string(), certificate: z.string().max(16_384) });
 
@@ -20,7 +21,7 @@ const ClaimBody = z.strictObject({ plan: z.uuid(), instance: z.string(), certifi
  */
 export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
   const { plan, instance, certificate } = inShape(ClaimBody, body, 'the claim', 'BAD_REQUEST');
-  const mine = unit.dir.config.instance;
+  const mine = unit.dir.config.instance ?? instance; // an agent that runs by itself belongs to whoever claims it
   needs(instance === mine, 'COMMAND_TARGET', `this crypto unit is of instance ${mine}; claim it there`);
   const admin = readAdminKey(certificate);
   const record = unit.record();
@@ -44,13 +45,7 @@ export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
         .toString('hex'),
       counter: 0,
       threshold: 1,
-      admins: [
-        {
-          name: FIRST_ADMIN,
-          spki: admin.spki.toString('base64'),
-          certificate: certificateId?.toString('hex') ?? null,
-        },
-      ],
+      admins: [enrolled(FIRST_ADMIN, admin, certificateId?.toString('hex') ?? null)],
       kmsUser: null,
       mk: null,
       receiptKey: { id: receiptKeyId.toString('hex'), spki: spki.toString('base64') },

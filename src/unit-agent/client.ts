@@ -1,9 +1,11 @@
 import { constants, type KeyObject, sign } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
+import { needs } from '../shared/errors.js';
 import type { AgentConnection } from './agent-connection.js';
 import { readAllFields, readFields, rowFields, storedFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
 import type {
+  AuditMark,
   KeyRowFields,
   NextRow,
   RowChange,
@@ -16,7 +18,7 @@ import type {
 } from './protocol.js';
 
 export { AdminClient } from './admin-client.js';
-export { AgentConnection, type ConnectionOptions } from './agent-connection.js';
+export { AgentConnection, type ConnectionOptions, type Dial } from './agent-connection.js';
 
 /** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
 const PAIR_DEADLINE_MS = 60_000;
@@ -25,9 +27,17 @@ const PAIR_DEADLINE_MS = 60_000;
 export class CryptoClient {
   private constructor(readonly connection: AgentConnection) {}
 
-  /** Answers the agent's challenge with the KMS user's private key (RSA). Throws KMS_USER_REFUSED. */
-  static async open(connection: AgentConnection, identity: KeyObject): Promise<CryptoClient> {
+  /**
+   * Answers the agent's challenge with the KMS user's private key (RSA). Throws KMS_USER_REFUSED; CONFIG_INVALID when the
+   * agent is of another unit than `expected`: nothing is signed for it.
+   */
+  static async open(connection: AgentConnection, identity: KeyObject, expected?: string): Promise<CryptoClient> {
     const [challenge, unit] = readFields(await connection.request('challenge', Buffer.alloc(0)), 2) as [Buffer, Buffer];
+    needs(
+      expected === undefined || unit.equals(Buffer.from(expected)),
+      'CONFIG_INVALID',
+      `the agent that answers for crypto unit ${expected} is of another unit; correct KEYSTEAD_AGENTS_FILE`,
+    );
     const signature = sign('sha256', kmsUserProof(unit.toString('utf8'), challenge), {
       key: identity,
       padding: constants.RSA_PKCS1_PSS_PADDING,
@@ -192,6 +202,16 @@ export class CryptoClient {
   /** SPKI DER of an RSA or EC key that is active, suspended or deactivated. Throws KEY_ROW_INVALID, KEY_STATE, BAD_REQUEST. */
   publicKey(stored: StoredRow): Promise<Buffer> {
     return this.connection.request('publicKey', lengthPrefixed(storedFields(stored)));
+  }
+
+  /**
+   * A signed checkpoint of the audit log (checkpoint.ts). `from` is where the lines begin: the unit's last checkpoint, or
+   * any place when it has none. `lines` are what the hashes of the lines after it cover. Throws DATABASE_ROLLED_BACK when
+   * `from` is not the unit's last checkpoint.
+   */
+  async signCheckpoint(from: AuditMark, lines: readonly Buffer[]): Promise<string> {
+    const body = lengthPrefixed([String(from.size), Buffer.from(from.root, 'hex'), ...lines]);
+    return (await this.connection.request('signCheckpoint', body)).toString('ascii');
   }
 }
 

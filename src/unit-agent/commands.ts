@@ -2,6 +2,7 @@ import { type CommandArgs, readArgs } from '../admins/command-args.js';
 import { type ParsedCommand, parseCommand } from '../admins/signed-command.js';
 import { type ErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 import { assertAllowed, type SignedOp } from '../shared/unit-state.js';
+import { acceptRestore } from './audit-ops.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { refusalOf, stateByRecord } from './facts.js';
 import { importMasterKey } from './mk-import.js';
@@ -10,7 +11,7 @@ import type { Change, OpContext } from './op.js';
 import type { ReceiptAnswer, Refusal } from './protocol.js';
 import { signReceipt } from './receipts.js';
 import { PLANS_KEPT, recordFacts, type UnitRecord } from './unit-record.js';
-import { addUser, removeUser } from './users.js';
+import { addUser, removeUser, setThreshold } from './users.js';
 import { answeredBefore, verifyCommand } from './verification.js';
 import { zeroizeByCommand } from './zeroize.js';
 import { lastZeroize } from './zeroize-journal.js';
@@ -22,6 +23,8 @@ const OPS: { readonly [Op in RecordedOp]: (context: OpContext, args: CommandArgs
   'mk.import': importMasterKey,
   'user.add': addUser,
   'user.remove': removeUser,
+  'threshold.set': setThreshold,
+  'restore.accept': acceptRestore,
 };
 
 /** Refusals that may be the token's fault. */

@@ -2,6 +2,7 @@ import { constants, createPublicKey, randomBytes, verify as verifySignature } fr
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { assertAllowed } from '../shared/unit-state.js';
+import { signCheckpoint } from './audit-ops.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
 import { ROW_FIELDS, readFields, rowOf } from './fields.js';
@@ -23,7 +24,11 @@ export class CryptoSession {
   /** SPKI of the user that proved itself here; good as long as that user is the enrolled one. */
   #proved: string | undefined;
 
-  constructor(private readonly unit: CryptoUnit) {}
+  /** `certificateKey`: SPKI of the client certificate, base64, where the connection has one; the user must be that key. */
+  constructor(
+    private readonly unit: CryptoUnit,
+    private readonly certificateKey: string | null,
+  ) {}
 
   /** 32 bytes to sign, once, and the unit's id, as length-prefixed fields. */
   challenge(): Buffer {
@@ -38,6 +43,11 @@ export class CryptoSession {
     const user = this.unit.record()?.kmsUser;
     const refusal = 'this is not the enrolled kmsCryptoUser; enrol it: kp crypto-unit user add --type kmsCryptoUser';
     needs(user && challenge, 'KMS_USER_REFUSED', refusal);
+    needs(
+      this.certificateKey === null || this.certificateKey === user.spki,
+      'KMS_USER_REFUSED',
+      'over TLS the client certificate must have the key of the enrolled kmsCryptoUser',
+    );
     const key = createPublicKey({ key: Buffer.from(user.spki, 'base64'), format: 'der', type: 'spki' });
     const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
     const genuine = verifySignature('sha256', kmsUserProof(this.unit.dir.id, challenge), pss, signature);
@@ -116,6 +126,11 @@ export class CryptoSession {
 
   publicKey(body: Buffer): Buffer {
     return publicKey(this.#ready(), body);
+  }
+
+  signCheckpoint(body: Buffer): Buffer {
+    this.#ready();
+    return signCheckpoint(this.unit, body);
   }
 
   encrypt(body: Buffer): Buffer {

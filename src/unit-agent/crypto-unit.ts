@@ -61,12 +61,12 @@ export class CryptoUnit {
 
   /** The token answers, and what is on it is wrong or does not work. */
   openAnew(): void {
-    if (!this.acting && !this.zeroizing) this.keeper.openAnew();
+    if (!this.acting && !this.zeroizing && this.#background.size === 0) this.keeper.openAnew();
   }
 
-  /** Opens the module anew when it has leaked enough, unless an importer waits, which would be lost. */
+  /** Opens the module anew when it has leaked enough. An importer, which is lost by it, may wait for a day: not for ever. */
   recycleIfDue(): void {
-    if (!this.acting && !this.pendingImporter && this.#background.size === 0) this.keeper.recycleIfDue();
+    if (!this.acting && this.#background.size === 0) this.keeper.recycleIfDue(this.pendingImporter ? 2 : 1);
   }
 
   /** Remembers work that goes on on another thread: until it is done the module is not finalized. */

@@ -1,5 +1,6 @@
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import { stateOf, type UnitState } from '../shared/unit-state.js';
+import { rememberedMark } from './audit-memory.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { masterKeyMatches } from './master-key-proof.js';
 import type { Refusal, UnitFacts } from './protocol.js';
@@ -38,6 +39,7 @@ export function readFacts(unit: CryptoUnit): UnitFacts {
       receiptKey: null,
       objects: 0,
       masterKeyMatches: null,
+      audit: null,
     };
   }
 }
@@ -67,6 +69,7 @@ function readToken(unit: CryptoUnit): Omit<UnitFacts, 'unit' | 'at' | 'zeroized'
     receiptKey: key ? { spki: key.spki, fingerprint: kidOf(key.spki) } : null,
     objects: token.inventory().length,
     masterKeyMatches: matches,
+    audit: record ? rememberedMark(unit.dir, record) : null,
   };
 }
 

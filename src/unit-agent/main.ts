@@ -5,15 +5,18 @@ import { openLog } from './agent-log.js';
 import { type AgentTask, readArguments, USAGE } from './arguments.js';
 import { CryptoUnit } from './crypto-unit.js';
 import { zeroizeOnHost } from './host-zeroize.js';
+import { ownUnit } from './own-unit.js';
 import { AgentServer } from './server.js';
 import { UnitDir } from './unit-dir.js';
+import { Watchdog } from './watchdog.js';
 
 /** Another agent holds the unit: the supervisor may look for an orphan. */
 const EXIT_UNIT_HELD = 75;
 
 /** The agent of one crypto unit: sole owner of its token, from the lock to C_Finalize. */
 async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void> {
-  const dir = new UnitDir(task.unitDir);
+  const { alone } = task;
+  const dir = alone ? ownUnit(task.unitDir, alone.token) : new UnitDir(task.unitDir);
   process.title = `keystead-agent ${task.unitDir}`;
   const lock = await dir.lock();
   if (!lock) {
@@ -23,9 +26,10 @@ async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void>
     process.exit(EXIT_UNIT_HELD);
   }
   dir.write('agent.pid', `${process.pid}\n`);
-  const log = openLog();
+  const watchdog = alone && new Watchdog(alone.hangMs);
+  const log = openLog((event) => watchdog?.hear(event));
   const unit = openUnit(dir, task.sealKey, log);
-  const server = await AgentServer.listen(unit, task.socket);
+  const server = await AgentServer.listen(unit, task.listening);
   const stop = stopper(unit, server);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

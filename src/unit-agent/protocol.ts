@@ -1,3 +1,4 @@
+import type { Capabilities } from '../pkcs11/capabilities.js';
 import type { ErrorCode } from '../shared/errors.js';
 
 /**
@@ -34,6 +35,8 @@ export const OPCODES = {
   sign: 46,
   verify: 47,
   publicKey: 48,
+  // the audit log, for the enrolled kmsCryptoUser too
+  signCheckpoint: 56,
 } as const;
 export type Opcode = keyof typeof OPCODES;
 
@@ -53,6 +56,11 @@ export interface AdminFacts {
   readonly name: string;
   /** SHA-256 of the SPKI, hex. An admin is its SPKI. */
   readonly kid: string;
+}
+
+export interface EnrolledAdmin extends AdminFacts {
+  /** When the certificate that the key came in ends; null for a bare key. */
+  readonly notAfter?: string | null;
 }
 
 export interface MasterKeyFacts {
@@ -77,7 +85,7 @@ export interface RecordFacts {
   readonly epoch: string;
   readonly counter: number;
   readonly threshold: number;
-  readonly admins: readonly AdminFacts[];
+  readonly admins: readonly EnrolledAdmin[];
   readonly kmsUser: AdminFacts | null;
   readonly masterKey: MasterKeyFacts | null;
 }
@@ -104,8 +112,18 @@ export interface UnitFacts {
   readonly objects: number;
   /** Both proofs of the master key, MKVP and check blob, computed now in the token; null without a master key. */
   readonly masterKeyMatches: boolean | null;
+  /** The last checkpoint of the audit log that this unit signed since its claim; null when there is none. */
+  readonly audit: AuditMark | 'unreadable' | null;
   /** The receipt of the last zeroization that this unit went through, so that the server may believe a new serial. */
   readonly zeroized: { readonly epoch: string; readonly serial: string; readonly receipt: string } | null;
+}
+
+/** A place in the audit log. */
+export interface AuditMark {
+  /** So many lines. */
+  readonly size: number;
+  /** Hash of the last of them, 32 bytes hex. */
+  readonly root: string;
 }
 
 /** The background probe: token info, find, MKVP and a canary, never an encrypt with a cached handle. */
@@ -114,13 +132,21 @@ export interface UnitProbe {
   readonly milliseconds: number;
 }
 
-export type { Capabilities } from '../pkcs11/capabilities.js';
 export type { SealedKey, SealedMaterial, WrappingAlgorithm } from '../pkcs11/sealed-key.js';
 export type { SigningAlgorithm } from '../pkcs11/signing-algorithms.js';
+export type { Capabilities };
 
 export interface FactsRequest {
   /** base64url, 16 to 64 bytes; with it the answer is also signed by the receipt key, when there is one. */
   readonly nonce?: string;
+  /** Also what the token can do, which is tried out once for each start of the agent and takes a second. */
+  readonly capabilities?: boolean;
+}
+/** What the receipt of facts holds: the record and, beside it, the token that it is on. */
+export interface SignedFacts extends RecordFacts {
+  readonly token: Pick<UnitFacts['token'], 'model' | 'manufacturer' | 'firmware'>;
+  /** Null when it was not asked for. */
+  readonly capabilities: Capabilities | null;
 }
 export interface FactsAnswer {
   readonly facts: UnitFacts;

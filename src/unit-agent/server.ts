@@ -1,22 +1,20 @@
-import { chmodSync, rmSync, statSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import type { Server, Socket } from 'node:net';
+import { sha256 } from '../shared/bytes.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { AdminOps } from './admin-ops.js';
 import { CryptoSession } from './crypto-ops.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { refusalOf } from './facts.js';
 import { type Frame, FrameReader, FrameWriter } from './frames.js';
+import { type Listening, listen, type Peer } from './listening.js';
 import { ANSWER_OK, ANSWER_REFUSED, OPCODES, type Opcode } from './protocol.js';
-
-/** Longer paths are cut off silently by Node 20: the size of sun_path, less its end mark. */
-const LONGEST_PATH_BYTES = 107;
 
 const NAME_OF = new Map(Object.entries(OPCODES).map(([name, code]) => [code as number, name as Opcode]));
 
 /** An open connection. */
-interface Peer {
+interface Connection {
   readonly socket: Socket;
+  readonly peer: Peer;
   readonly writer: FrameWriter;
   readonly crypto: CryptoSession;
 }
@@ -26,58 +24,50 @@ interface Peer {
  * through one queue (AdminOps). Answers go out in the order in which they are ready.
  */
 export class AgentServer {
-  readonly #server: Server;
-  readonly #peers = new Set<Peer>();
+  #server: Server | undefined;
+  readonly #connections = new Set<Connection>();
   readonly #admin: AdminOps;
   /** Answers that are not ready yet. */
   readonly #begun = new Set<Promise<void>>();
 
   private constructor(private readonly unit: CryptoUnit) {
     this.#admin = new AdminOps(unit);
-    this.#server = createServer((socket) => this.#meet(socket));
     unit.closeCryptoConnections = () => this.#closeCryptoConnections();
   }
 
-  /** Listens on a 0600 socket at the path. CONFIG_INVALID when the path is too long or its directory not private. */
-  static async listen(unit: CryptoUnit, path: string): Promise<AgentServer> {
-    const length = Buffer.byteLength(path);
-    needs(
-      length <= LONGEST_PATH_BYTES,
-      'CONFIG_INVALID',
-      `the socket path ${path} has ${length} bytes; a Unix socket takes ${LONGEST_PATH_BYTES}: choose a shorter one`,
-    );
-    const closed = (statSync(dirname(path)).mode & 0o077) === 0;
-    needs(closed, 'CONFIG_INVALID', `the directory of the socket ${path} is open to others; make it mode 0700`);
+  /** Listens there. CONFIG_INVALID when the path is too long, its directory not closed, or a TLS file not usable. */
+  static async listen(unit: CryptoUnit, where: Listening): Promise<AgentServer> {
     const server = new AgentServer(unit);
-    rmSync(path, { force: true }); // of an agent that was killed: whoever holds the unit's lock owns this name
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', reject);
-      server.#server.listen(path, resolve);
-    });
-    chmodSync(path, 0o600);
+    server.#server = await listen(where, (socket, peer) => server.#meet(socket, peer));
     return server;
   }
 
   /** Takes no more connections, finishes what was begun, then ends the open ones. */
   async drain(): Promise<void> {
-    this.#server.close();
+    this.#server?.close();
     while (this.#begun.size > 0) await Promise.all(this.#begun);
-    for (const { socket, writer } of this.#peers) {
+    for (const { socket, writer } of this.#connections) {
       writer.flush();
       socket.end();
     }
   }
 
-  #meet(socket: Socket): void {
-    const peer: Peer = { socket, writer: new FrameWriter(socket), crypto: new CryptoSession(this.unit) };
-    const reader = new FrameReader();
-    this.#peers.add(peer);
-    socket.on('close', () => this.#peers.delete(peer));
+  #meet(socket: Socket, peer: Peer): void {
     socket.on('error', (cause) => this.unit.log.debug({ event: 'connection-error', message: cause.message }));
+    if (!this.#admits(peer)) {
+      this.unit.log.warn({ event: 'connection-refused', unit: this.unit.dir.id, key: fingerprint(peer) });
+      socket.destroy();
+      return;
+    }
+    const crypto = new CryptoSession(this.unit, peer.certificateKey);
+    const connection: Connection = { socket, peer, writer: new FrameWriter(socket), crypto };
+    const reader = new FrameReader();
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
     socket.on('drain', () => socket.resume());
     socket.on('data', (piece: Buffer) => {
       try {
-        for (const frame of reader.push(piece)) this.#answer(peer, frame);
+        for (const frame of reader.push(piece)) this.#answer(connection, frame);
       } catch (cause) {
         this.unit.log.warn({ event: 'bad-frame', unit: this.unit.dir.id, message: messageOf(cause) });
         socket.destroy();
@@ -87,14 +77,24 @@ export class AgentServer {
     });
   }
 
-  #answer(peer: Peer, frame: Frame): void {
+  /** A certificate that the client CA did not sign gets in when its key is the enrolled KMS user's. */
+  #admits({ mayAdminister, certificateKey }: Peer): boolean {
+    if (mayAdminister) return true;
+    try {
+      return certificateKey !== null && certificateKey === this.unit.record()?.kmsUser?.spki;
+    } catch {
+      return false; // the token cannot be read now, so it cannot serve either: come back later
+    }
+  }
+
+  #answer(connection: Connection, frame: Frame): void {
     const { id } = frame;
     const send = (code: number, body: Buffer) => {
-      if (!peer.socket.destroyed) peer.writer.write({ id, code, body });
+      if (!connection.socket.destroyed) connection.writer.write({ id, code, body });
     };
     const refuse = (cause: unknown) => send(ANSWER_REFUSED, Buffer.from(JSON.stringify(this.#refusal(cause))));
     try {
-      const answer = this.#run(peer, frame);
+      const answer = this.#run(connection, frame);
       if (Buffer.isBuffer(answer)) send(ANSWER_OK, answer);
       else this.#remember(answer.then((body) => send(ANSWER_OK, body), refuse));
     } catch (cause) {
@@ -108,7 +108,7 @@ export class AgentServer {
     void answered.then(() => this.#begun.delete(answered));
   }
 
-  #run({ crypto }: Peer, { code, body }: Frame): Buffer | Promise<Buffer> {
+  #run({ crypto, peer }: Connection, { code, body }: Frame): Buffer | Promise<Buffer> {
     const op = NAME_OF.get(code);
     switch (op) {
       case 'challenge':
@@ -132,10 +132,12 @@ export class AgentServer {
       case 'sign':
       case 'verify':
       case 'publicKey':
+      case 'signCheckpoint':
         return crypto[op](body);
       case undefined:
         throw new KeysteadError('BAD_REQUEST', `there is no op ${code}`);
       default:
+        needs(peer.mayAdminister, 'FORBIDDEN', 'this certificate opens the crypto set alone; use one of the client CA');
         return this.#admin.run(op, body);
     }
   }
@@ -147,6 +149,11 @@ export class AgentServer {
   }
 
   #closeCryptoConnections(): void {
-    for (const { socket, crypto } of this.#peers) if (crypto.proved) socket.destroy();
+    for (const { socket, crypto } of this.#connections) if (crypto.proved) socket.destroy();
   }
+}
+
+/** The kid of the certificate's key, for whoever looks for it in a log. */
+function fingerprint({ certificateKey }: Peer): string | null {
+  return certificateKey === null ? null : sha256(Buffer.from(certificateKey, 'base64')).toString('hex');
 }

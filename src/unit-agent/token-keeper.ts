@@ -120,9 +120,9 @@ export class TokenKeeper {
     }
   }
 
-  /** Opens the module anew when it has leaked enough. */
-  recycleIfDue(): void {
-    if (!this.#token || this.#token.sessionObjectsMade <= RECYCLE_AFTER) return;
+  /** Opens the module anew when it has leaked enough; `patience` times as much when something would be lost by it. */
+  recycleIfDue(patience = 1): void {
+    if (!this.#token || this.#token.sessionObjectsMade <= patience * RECYCLE_AFTER) return;
     this.log.info({ event: 'recycle', unit: this.dir.id, sessionObjects: this.#token.sessionObjectsMade });
     this.tryOpen();
   }

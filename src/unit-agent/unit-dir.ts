@@ -8,7 +8,8 @@ import { KeysteadError, messageOf } from '../shared/errors.js';
 const UnitConfig = z.object({
   v: z.literal(1),
   id: z.uuid(),
-  instance: z.uuid(),
+  /** The instance for which the server made the unit; an agent that runs by itself learns it from the claim. */
+  instance: z.uuid().optional(),
   provider: z.enum(['softhsm', 'generic']),
   module: z.string().min(1),
   label: z.string().optional(),
@@ -17,7 +18,7 @@ const UnitConfig = z.object({
   pinFile: z.string().optional(),
   recordStore: z.enum(['token', 'file']).default('token'),
 });
-/** unit.json: what the server tells the agent about its unit. */
+/** unit.json: what the server, or the command line of an agent that runs by itself, says about the unit. */
 export type UnitConfig = z.infer<typeof UnitConfig>;
 
 const Mark = z.strictObject({ v: z.literal(1), serial: z.string(), epoch: z.string(), seq: z.int() });

@@ -10,7 +10,13 @@ const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 
 const Base64 = z.base64().min(4);
 const Name = z.string().min(1).max(255);
 
-const Admin = z.strictObject({ name: Name, spki: Base64, certificate: hex(16).nullable() });
+const Admin = z.strictObject({
+  name: Name,
+  spki: Base64,
+  certificate: hex(16).nullable(),
+  /** When the certificate ends; not there for a bare key. It is shown and warned of, and stops nobody. */
+  notAfter: z.iso.datetime().optional(),
+});
 const KmsUser = z.strictObject({ name: Name, spki: Base64 });
 const MasterKey = z.strictObject({
   mkId: hex(16),
@@ -121,7 +127,7 @@ export function recordFacts(record: UnitRecord): RecordFacts {
     epoch,
     counter,
     threshold,
-    admins: admins.map(person),
+    admins: admins.map((admin) => ({ ...person(admin), notAfter: admin.notAfter ?? null })),
     kmsUser: kmsUser ? person(kmsUser) : null,
     masterKey,
   };

@@ -1,10 +1,11 @@
 import { createPublicKey, randomBytes } from 'node:crypto';
 import type { CommandArgs } from '../admins/command-args.js';
-import { assertUsableRsa, readAdminKey, spkiOf } from '../admins/public-key.js';
+import { type AdminKey, assertUsableRsa, readAdminKey, spkiOf } from '../admins/public-key.js';
+import { assertThreshold } from '../admins/quorum.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { ADMIN_CERTIFICATE_LABEL } from './journal.js';
 import type { Change, OpContext } from './op.js';
-import type { UnitRecord } from './unit-record.js';
+import type { RecordAdmin, UnitRecord } from './unit-record.js';
 
 /** Enrols an administrator, or the KMS user. An SPKI is enrolled once, and so is a name. USER_EXISTS. */
 export function addUser({ token, record }: OpContext, args: CommandArgs['user.add']): Change {
@@ -27,7 +28,7 @@ export function addUser({ token, record }: OpContext, args: CommandArgs['user.ad
     token.createCertificate(ADMIN_CERTIFICATE_LABEL, id, admin.certificate);
     certificate = id.toString('hex');
   }
-  return { record: { admins: [...record.admins, { name: args.name, spki, certificate }] } };
+  return { record: { admins: [...record.admins, enrolled(args.name, admin, certificate)] } };
 }
 
 /** Removes an administrator, never the last nor one too many for the quorum, or the KMS user, whose connections end. */
@@ -46,9 +47,21 @@ export function removeUser({ unit, record }: OpContext, { name }: CommandArgs['u
     'LAST_ADMIN',
     admins.length === 0
       ? `'${name}' is the last administrator; add another first, or zeroize the unit`
-      : `${record.threshold} administrators must sign, so '${name}' cannot go; add another first`,
+      : `${record.threshold} administrators must sign, so '${name}' cannot go; add another first, or lower the threshold`,
   );
   return { record: { admins } };
+}
+
+/** How many administrators must sign from now on; that the larger of both numbers signed this was verified before. */
+export function setThreshold({ record }: OpContext, { threshold }: CommandArgs['threshold.set']): Change {
+  assertThreshold(threshold, record);
+  return { record: { threshold } };
+}
+
+/** An administrator as the record has it; `certificate` is the CKA_ID of its object, hex. */
+export function enrolled(name: string, { spki, notAfter }: AdminKey, certificate: string | null): RecordAdmin {
+  const key = { name, spki: spki.toString('base64'), certificate };
+  return notAfter ? { ...key, notAfter: notAfter.toISOString() } : key;
 }
 
 function assertNew({ admins, kmsUser }: UnitRecord, name: string, spki: string): void {

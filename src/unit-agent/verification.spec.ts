@@ -63,6 +63,36 @@ const cases: readonly Case[] = [
   { rule: 'one with too few signers is refused', threshold: 2, code: 'QUORUM_NOT_MET' },
   { rule: 'one whose counter was used is refused', change: elsewhere({ counter: 4 }), code: 'COMMAND_REPLAYED' },
   { rule: 'one whose counter is ahead is refused', change: elsewhere({ counter: 6 }), code: 'COMMAND_REPLAYED' },
+  {
+    rule: 'one that lives for 11 minutes is refused where one administrator signs alone',
+    change: { expiresAt: minutes(11) },
+    code: 'COMMAND_MALFORMED',
+  },
+  {
+    rule: 'one that lives for 24 hours is taken where two must sign',
+    change: { expiresAt: minutes(24 * 60) },
+    by: [ada, bob],
+    threshold: 2,
+    at: minutes(23 * 60),
+    code: null,
+  },
+  {
+    rule: 'one that sets the threshold to 2 is refused with one signature',
+    change: { op: 'threshold.set', args: { threshold: 2 } },
+    code: 'QUORUM_NOT_MET',
+  },
+  {
+    rule: 'one that sets the threshold to 1 where it is 2 is refused with one signature',
+    change: { op: 'threshold.set', args: { threshold: 1 } },
+    threshold: 2,
+    code: 'QUORUM_NOT_MET',
+  },
+  {
+    rule: 'one that sets the threshold to 2 is taken with two signatures',
+    change: { op: 'threshold.set', args: { threshold: 2 } },
+    by: [ada, bob],
+    code: null,
+  },
   // the order: what is wrong first is said
   { rule: 'target before freshness', change: { instance: randomUUID() }, at: minutes(9), code: 'COMMAND_TARGET' },
   { rule: 'freshness before signatures', by: [eve], at: minutes(9), code: 'COMMAND_EXPIRED' },

@@ -1,3 +1,4 @@
+import { assertLifetime, signaturesNeeded } from '../admins/quorum.js';
 import { assertFresh, type ParsedCommand, verifySigners } from '../admins/signed-command.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { kidOf, type RecordPlan, type UnitRecord } from './unit-record.js';
@@ -21,16 +22,18 @@ export function answeredBefore(plans: readonly Answered[], command: ParsedComman
 }
 
 /**
- * Whether the unit takes the command, in this order: it names this unit, instance, serial and epoch; it is fresh; every
- * signature verifies and is an administrator's; enough distinct signers; the counter is the next one. Returns the signers'
- * names. Throws COMMAND_TARGET, COMMAND_EXPIRED, SIGNATURE_INVALID, QUORUM_NOT_MET, COMMAND_REPLAYED: in none of these
- * cases is the counter consumed. Whether the state allows the op is asked after that, and the answer is a receipt.
+ * Whether the unit takes the command, in this order: it names this unit, instance, serial and epoch; it lives no longer
+ * than the threshold allows; it is fresh; every signature verifies and is an administrator's; enough distinct signers; the
+ * counter is the next one. Returns the signers' names. Throws COMMAND_TARGET, COMMAND_MALFORMED, COMMAND_EXPIRED,
+ * SIGNATURE_INVALID, QUORUM_NOT_MET, COMMAND_REPLAYED: in none of these cases is the counter consumed. Whether the state
+ * allows the op is asked after that, and the answer is a receipt.
  */
 export function verifyCommand(command: ParsedCommand, record: UnitRecord, now: Date): string[] {
   const counter = assertTarget(command, record);
+  assertLifetime(command.payload, record.threshold);
   assertFresh(command.payload, now);
   const admins = record.admins.map(({ name, spki }) => ({ name, kid: kidOf(spki), spki: Buffer.from(spki, 'base64') }));
-  const signers = verifySigners(command, admins, record.threshold);
+  const signers = verifySigners(command, admins, signaturesNeeded(command.payload, record));
   const next = record.counter + 1;
   needs(
     counter === next,

@@ -57,12 +57,13 @@ export function resumeZeroize(unit: CryptoUnit): void {
 function begin(
   unit: CryptoUnit,
   why: Pick<ZeroizeJournal, 'by' | 'plan' | 'digest' | 'counter'>,
-  record: Pick<UnitRecord, 'serial' | 'epoch'> & Partial<Pick<UnitRecord, 'receiptKey'>>,
+  record: Pick<UnitRecord, 'serial' | 'epoch'> & Partial<Pick<UnitRecord, 'receiptKey' | 'instance'>>,
 ): void {
   const { dir } = unit;
   const { serial, epoch, receiptKey = null } = record;
   const objects = ourObjects(unit).length;
-  const { id: unitId, instance } = dir.config;
+  const { id: unitId } = dir.config;
+  const instance = record.instance ?? dir.config.instance ?? ''; // lost with its record
   const id = randomBytes(16).toString('hex');
   unit.zeroizing = true;
   beginZeroize(dir, { v: 1, id, unit: unitId, instance, serial, epoch, receiptKey, objects, ...why });

@@ -15,6 +15,8 @@ import { mkvpInput } from '../../src/shared/check-value.js';
 import { KeysteadError, needs } from '../../src/shared/errors.js';
 import { stateOf } from '../../src/shared/unit-state.js';
 
+const TOKEN = { model: 'stand-in', manufacturer: 'none', firmware: '1.0' };
+
 interface Admin {
   readonly name: string;
   readonly kid: string;
@@ -70,7 +72,9 @@ export class StandInUnit {
     const receiptKey = claimed ? { spki: this.spki.toString('base64'), fingerprint: this.fingerprint } : null;
     return {
       facts: { unit: this.id, token: { serial: this.serial, problem: null }, receiptKey, zeroized: this.zeroized },
-      receipt: claimed ? this.#sign({ op: 'facts', nonce, facts: this.record }) : null,
+      receipt: claimed
+        ? this.#sign({ op: 'facts', nonce, facts: { ...this.record, token: TOKEN, capabilities: null } })
+        : null,
     };
   }
 

@@ -26,11 +26,13 @@ const generate = ['crypto-unit', 'mk', 'generate', '--auth', AUTH];
 
 test('there are all the commands of the documents', () => {
   const there = COMMANDS.map((path) => path.join(' '));
-  const wanted = `instance create, instance list, instance show, instance delete, crypto-units, crypto-unit show,
+  const wanted =
+    `instance create, instance list, instance show, instance delete, crypto-units, crypto-units diff, crypto-unit show,
     crypto-unit maintenance, crypto-unit replace, crypto-unit sig-key generate, crypto-unit claim,
     crypto-unit master-key generate, crypto-unit master-key import, crypto-unit master-key list,
     crypto-unit master-key verify, crypto-unit master-key reshare, crypto-unit master-keys, crypto-unit user add,
-    crypto-unit user remove, crypto-unit users, crypto-unit zeroize, operation show, audit list, completion,
+    crypto-unit threshold set, crypto-unit master-key random, crypto-unit master-key importer,
+    command show, command sign, command submit, crypto-unit user remove, crypto-unit users, crypto-unit zeroize, operation show, audit list, completion,
     key create, key create-key-with-policy-overrides, key show, key update, key rotate, key restore, key wrap,
     key unwrap, key rewrap, key versions, key delete, key purge, key disable, key enable, key schedule-delete,
     key cancel-delete, key sync, key policies, key policy-update rotation, key policy-update dual-auth-delete,
@@ -64,6 +66,13 @@ test.each([
   ['both --auth and --cu', ['crypto-unit', 'zeroize', '--id', ID, '--auth', AUTH, '--cu', '[]']],
   ['nobody to sign', ['crypto-unit', 'zeroize', '--id', ID]],
   ['an id that is none', ['crypto-unit', 'zeroize', '--id', 'x', '--auth', AUTH]],
+  ['a threshold of 0', ['crypto-unit', 'threshold', 'set', '0', '--auth', AUTH]],
+  ['a threshold of 17', ['crypto-unit', 'threshold', 'set', '17', '--auth', AUTH]],
+  ['a threshold that nobody signs', ['crypto-unit', 'threshold', 'set', '2']],
+  ['both --plan and --sign-only', ['crypto-unit', 'threshold', 'set', '2', '--plan', '--sign-only', 'x.json']],
+  ['a request for random bytes that is sent', ['crypto-unit', 'mk', 'random', '--auth', AUTH]],
+  ['a command file that nobody signs', ['command', 'sign', 'x.json']],
+  ['no command file', ['command', 'submit']],
   ['another user type', ['crypto-unit', 'user', 'add', '--type', 'root', '--auth', AUTH]],
   [
     'a kmsCryptoUser with a name',

@@ -193,7 +193,8 @@ describe('facts', () => {
     const { facts, receipt } = await admin.facts({ nonce });
     const read = await ceremony.read(admin, receipt ?? '');
     expect(read).toMatchObject({ op: 'facts', nonce, plan: null, outcome: 'ok' });
-    expect(read.facts).toEqual(facts.record);
+    const { model, manufacturer, firmware } = facts.token;
+    expect(read.facts).toEqual({ ...facts.record, token: { model, manufacturer, firmware }, capabilities: null });
   });
 
   it.each(['short', 'not base64url!'])('asked with the nonce %j are refused', async (nonce) => {

@@ -1,0 +1,102 @@
+import type pg from 'pg';
+import type { DataSource } from 'typeorm';
+import type { KeysteadError } from '../shared/errors.js';
+import { GENESIS, hashOf } from './audit-chain.js';
+import { ask, isBadData, ownConnection, refusalOf } from './audit-connection.js';
+import type { Prepared } from './audit-entry.js';
+import type { LogHead } from './audit-record.js';
+
+/** One frame to PostgreSQL; more would only make the first of them wait. */
+const MOST_LINES = 500;
+/** Other servers append too: the end of the log may have moved while we were on our way to it. */
+const MOST_TRIES = 50;
+const NOWHERE: LogHead = { size: -1, root: GENESIS };
+
+interface Waiting {
+  readonly entry: Prepared;
+  readonly done: () => void;
+  readonly failed: (cause: unknown) => void;
+}
+
+/**
+ * Group commit: one write at a time, on a connection of its own and in one round trip, and everybody who comes while it
+ * is under way shares the next. When the log cannot be written, all who wait are told at once.
+ */
+export class AuditLane {
+  #waiting: Waiting[] = [];
+  #writing = false;
+  /** Where the log ended when we last wrote. */
+  #head = NOWHERE;
+  readonly #pool: pg.Pool;
+
+  constructor(
+    db: Pick<DataSource, 'options'>,
+    private readonly trouble: (refusal: KeysteadError) => void,
+  ) {
+    this.#pool = ownConnection(db);
+  }
+
+  /** Fulfilled when the line is durable. Throws AUDIT_UNAVAILABLE, or DATABASE_UNAVAILABLE in an outage. */
+  write(entry: Prepared): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ entry, done, failed });
+      if (!this.#writing) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) await this.#writeTogether(this.#waiting.splice(0, MOST_LINES));
+    this.#writing = false;
+  }
+
+  /** When PostgreSQL refuses the data of one line, each is written by itself, so that a bad line fails alone. */
+  async #writeTogether(batch: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#append(batch.map(({ entry }) => entry));
+      for (const { done } of batch) done();
+    } catch (cause) {
+      this.#head = NOWHERE;
+      const refusal = refusalOf(cause);
+      if (isBadData(cause) && batch.length > 1) {
+        for (const one of batch) await this.#writeTogether([one]);
+        return;
+      }
+      for (const { failed } of batch) failed(refusal);
+      if (isBadData(cause)) return;
+      for (const { failed } of this.#waiting.splice(0)) failed(refusal);
+      this.trouble(refusal);
+    }
+  }
+
+  async #append(entries: readonly Prepared[]): Promise<void> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { lines, head } = chained(this.#head, entries, new Date());
+      const { size, root } = this.#head;
+      const values = [size, root, JSON.stringify(lines)];
+      const text = 'SELECT "seq", "hash" FROM "audit_append"($1, $2, $3)';
+      const [found] = await ask<{ seq: string; hash: Buffer | null }>(this.#pool, {
+        name: 'audit-append',
+        text,
+        values,
+      });
+      const before = { size: Number(found?.seq), root: found?.hash ?? GENESIS };
+      const appended = before.size === size && before.root.equals(root);
+      this.#head = appended ? head : before;
+      if (appended) return;
+    }
+    throw new Error(`other servers were first ${MOST_TRIES} times`);
+  }
+}
+
+/** The entries as lines after the head, as JSON says them to PostgreSQL, and the head after them. */
+function chained(head: LogHead, entries: readonly Prepared[], at: Date): { lines: object[]; head: LogHead } {
+  let { size, root } = head;
+  const lines = entries.map((entry) => {
+    size += 1;
+    const line = { ...entry, seq: String(size), at };
+    root = hashOf(line, root);
+    return { ...line, hash: `\\x${root.toString('hex')}` };
+  });
+  return { lines, head: { size, root } };
+}

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import { coveredBytes, linkHash } from '../audit/audit-chain.js';
+import { AuditCheckpoint } from '../audit/audit-checkpoint.entity.js';
+import { AuditLog } from '../audit/audit-log.js';
+import type { LogHead } from '../audit/audit-record.js';
+import { CryptoUnit } from '../instances/crypto-unit.entity.js';
+import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { readCheckpoint } from '../unit-agent/checkpoint.js';
+import type { AuditMark } from '../unit-agent/protocol.js';
+import { Fleet } from './fleet.js';
+
+/** A frame to an agent has 1 MiB at most, and holds its only thread: this many lines are some milliseconds. */
+const MOST_LINES = 2_000;
+const MOST_BYTES = 100_000;
+/** Key of the advisory lock under which one server at a time has checkpoints signed. */
+const CHECKPOINT_LOCK = 0x6b7363; // 'ksc'
+
+export interface CheckpointRound {
+  readonly signed: readonly AuditCheckpoint[];
+  readonly failed: readonly { readonly unitId: string; readonly message: string }[];
+}
+
+/**
+ * Has every serving unit sign how far the audit log has come. Each unit gets the lines since the last checkpoint it
+ * signed and computes their hashes itself, so that its signature says: this follows on what I signed before.
+ */
+@Injectable()
+export class AuditCheckpoints {
+  /** Why the last round could not go over the whole log; null when it could. */
+  problem: string | null = null;
+
+  constructor(
+    private readonly db: DataSource,
+    private readonly audit: AuditLog,
+    private readonly fleet: Fleet,
+  ) {}
+
+  /** One round, after that of any other server. A unit that cannot sign does not keep the others from it. */
+  take(): Promise<CheckpointRound> {
+    return this.db.transaction(async (tx) => {
+      await tx.query('SELECT pg_advisory_xact_lock($1)', [CHECKPOINT_LOCK]);
+      return this.#round(tx);
+    });
+  }
+
+  /** Whether the log has grown since a serving unit signed. */
+  async due(): Promise<boolean> {
+    const { size } = await this.audit.head();
+    return this.#serving().some((id) => {
+      const observation = this.fleet.link(id).observation;
+      const mark = observation?.kind === 'facts' ? observation.facts.audit : null;
+      return mark === null || mark === 'unreadable' || mark.size !== size;
+    });
+  }
+
+  /** The newest checkpoint of each unit that is in use, under its present claim. */
+  newest(): Promise<AuditCheckpoint[]> {
+    return this.db.manager
+      .createQueryBuilder(AuditCheckpoint, 'checkpoint')
+      .distinctOn(['checkpoint.unitId'])
+      .innerJoin(
+        CryptoUnit,
+        'unit',
+        'unit.id = checkpoint.unitId AND unit.retiredAt IS NULL AND unit.claimedEpoch = checkpoint.epoch',
+      )
+      .orderBy('checkpoint.unitId')
+      .addOrderBy('checkpoint.at', 'DESC')
+      .getMany();
+  }
+
+  #serving(): string[] {
+    return this.fleet
+      .instances()
+      .flatMap((instance) => this.fleet.views(instance.id))
+      .filter(({ serving }) => serving)
+      .map(({ id }) => id);
+  }
+
+  async #round(tx: EntityManager): Promise<CheckpointRound> {
+    const goal = await this.audit.head();
+    const [signed, failed]: [AuditCheckpoint[], { unitId: string; message: string }[]] = [[], []];
+    let problem: string | null = null;
+    for (const unitId of this.#serving()) {
+      try {
+        const checkpoint = await this.#sign(unitId, goal);
+        await tx.insert(AuditCheckpoint, checkpoint);
+        signed.push(checkpoint);
+      } catch (cause) {
+        if (cause instanceof KeysteadError && cause.code === 'AUDIT_TAMPERED') problem = cause.message;
+        failed.push({ unitId, message: messageOf(cause) });
+      }
+    }
+    this.problem = problem;
+    return { signed, failed };
+  }
+
+  async #sign(unitId: string, goal: LogHead): Promise<AuditCheckpoint> {
+    const { instanceId, receiptKey } = this.fleet.unit(unitId);
+    needs(receiptKey, 'UNIT_STATE', `crypto unit ${unitId} has no receipt key yet`);
+    const link = this.fleet.link(unitId);
+    const client = await link.crypto(await this.fleet.kmsUser(instanceId));
+    let from = await this.#lastOf(unitId, goal);
+    let document: string;
+    do {
+      const { lines, to } = await this.#stretch(from, goal);
+      document = await client.signCheckpoint(from, lines);
+      from = to;
+    } while (from.size < goal.size);
+    const { size, root, at, epoch } = readCheckpoint(document, receiptKey);
+    const told = size === from.size && root === from.root;
+    needs(told, 'UNIT_FAULT', `crypto unit ${unitId} signed another checkpoint than it was asked for`);
+    link.probeSoon(); // what it signed is a fact of the unit now
+    return {
+      id: randomUUID(),
+      unitId,
+      instanceId,
+      epoch,
+      size: String(size),
+      root: Buffer.from(root, 'hex'),
+      at: new Date(at),
+      document,
+      receiptKey,
+    };
+  }
+
+  /** Where the unit's lines begin: its last checkpoint, asked now, or the end of the log when it has none. */
+  async #lastOf(unitId: string, goal: LogHead): Promise<AuditMark> {
+    const { facts } = await (await this.fleet.link(unitId).admin()).facts({});
+    if (facts.audit === null) return { size: goal.size, root: goal.root.toString('hex') };
+    const held = facts.audit !== 'unreadable' && (await this.audit.rootAt(facts.audit.size))?.toString('hex');
+    if (facts.audit !== 'unreadable' && held === facts.audit.root) return facts.audit;
+    throw new KeysteadError('DATABASE_ROLLED_BACK', `the log does not hold the last checkpoint of unit ${unitId}`);
+  }
+
+  /** What the hashes of the next lines cover, checked against the hashes that are stored, and the place after them. */
+  async #stretch(from: AuditMark, goal: LogHead): Promise<{ lines: Buffer[]; to: AuditMark }> {
+    const page = await this.audit.after(from.size, Math.min(MOST_LINES, Math.max(0, goal.size - from.size)));
+    const lines: Buffer[] = [];
+    let { size, root } = { size: from.size, root: Buffer.from(from.root, 'hex') as Buffer };
+    let bytes = 0;
+    for (const line of from.size < goal.size ? page : []) {
+      const covered = coveredBytes(line);
+      if (bytes > 0 && bytes + covered.length > MOST_BYTES) break;
+      const hash = linkHash(covered, root);
+      const whole = line.seq === String(size + 1) && hash.equals(line.hash);
+      needs(whole, 'AUDIT_TAMPERED', `line ${size + 1} of the audit log was changed or removed; see kp audit verify`);
+      [size, root, bytes] = [size + 1, hash, bytes + covered.length];
+      lines.push(covered);
+    }
+    const ended = lines.length > 0 || from.size >= goal.size;
+    needs(ended, 'AUDIT_TAMPERED', `the audit log ended before line ${from.size + 1} while it was read`);
+    return { lines, to: { size, root: root.toString('hex') } };
+  }
+}

@@ -1,0 +1,36 @@
+import { type AuditEntry, prepared } from './audit/audit-entry.js';
+import { AuditLane } from './audit/audit-lane.js';
+import { type Config, loadConfig } from './config/config.js';
+import { makeLog } from './config/log.js';
+import { LogOutput } from './config/log-output.js';
+import { dataSourceOptions } from './database/database.module.js';
+import { type InUse, onDatabase } from './database/database-job.js';
+import type { DatabaseTarget } from './database/database-target.js';
+import { EXIT_CODE, KeysteadError, messageOf } from './shared/errors.js';
+
+const STDERR = 2;
+
+type Work = (target: DatabaseTarget, inUse: InUse, file: string) => Promise<string>;
+
+/** One command on the database, `keystead NAME FILE`: prints what the work says. Exit codes as in shared/errors.ts. */
+export async function runOnDatabase(name: string, work: Work): Promise<void> {
+  process.umask(0o077);
+  try {
+    const [file, ...more] = process.argv.slice(2);
+    if (file === undefined || more.length > 0) throw new KeysteadError('USAGE', `usage: keystead ${name} FILE`);
+    const config: Config = { ...loadConfig(), logLevel: 'error' };
+    const said = await onDatabase(config, makeLog(config, new LogOutput(STDERR)), (target, inUse) =>
+      work(target, inUse, file),
+    );
+    process.stdout.write(`OK\n${said}\n`);
+  } catch (cause) {
+    process.stderr.write(`FAILED\n${messageOf(cause)}\n`);
+    process.exitCode = cause instanceof KeysteadError ? EXIT_CODE[cause.code] : 1;
+  }
+}
+
+/** One line in the audit log of the database. */
+export async function audited(target: DatabaseTarget, entry: AuditEntry): Promise<void> {
+  const options = dataSourceOptions(target, { warn: () => undefined });
+  await new AuditLane({ options }, () => undefined).write(prepared(entry));
+}

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Load, serves } from '../units.js';
+import { World } from '../world.js';
+import { fill, loseEverything, lost, modeOf, recover, sh, wrapWith, written } from './drill.js';
+
+/** The disaster of docs/backup.md: all units, the database and the host are lost; the dump and K shares are not. */
+let world: World;
+beforeAll(async () => {
+  world = await World.withInstance(2, { embedded: true });
+  await world.initialise();
+}, 240_000);
+afterAll(() => world.end());
+
+const KEYS = 24;
+const inFiles = (name: string) => join(world.files, name);
+const mkvps = async () => {
+  const { stdout } = await world.kp('crypto-unit', 'mk', 'list', '-o', 'json');
+  return [...stdout.matchAll(/"(?:mkvp|mkId)": "([0-9a-f]+)"/g)].map(([, value]) => value).sort();
+};
+let sealed: Awaited<ReturnType<typeof fill>>;
+
+it('a backup is taken while keys are used and made: a whole file that only its owner reads', async () => {
+  sealed = await fill(world, KEYS);
+  const load = new Load(world, sealed[0]?.key ?? '');
+  await load.more(20);
+  const { code, stdout, stderr } = await sh(world, written('backup'));
+  await load.more(5);
+  await load.stop();
+  expect({ code, stderr, failures: load.failures }).toEqual({ code: 0, stderr: '', failures: [] });
+  expect(stdout).toContain('rows are in monday.backup');
+  expect(modeOf(inFiles('monday.backup'))).toBe('600');
+}, 120_000);
+
+it('a backup never overwrites a file', async () => {
+  const before = readFileSync(inFiles('monday.backup'));
+  const { code, stderr } = await sh(world, written('backup'));
+  expect([code, stderr]).toEqual([1, expect.stringContaining('monday.backup')]);
+  expect(readFileSync(inFiles('monday.backup')).equals(before)).toBe(true);
+}, 60_000);
+
+it('a restore into a database that is in use, or not empty, is refused', async () => {
+  const { code, stderr } = await sh(world, written('restore'));
+  expect([code, stderr]).toEqual([2, expect.stringContaining('stop it first')]);
+  await world.stopServer();
+  const again = await sh(world, written('restore'));
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('not empty')]);
+  await world.launch();
+  for (const { id } of await world.units()) await serves(world, id, 30_000);
+}, 120_000);
+
+it('after the loss of everything, new units, K shares and the backup bring every key back', async () => {
+  const before = await mkvps();
+  expect(before.length).toBeGreaterThanOrEqual(2);
+  await loseEverything(world);
+  const text = readFileSync(inFiles('monday.backup'), 'utf8');
+  writeFileSync(inFiles('bent.backup'), text.replace('"active"', '"activf"').replace('key-1"', 'key-2"'));
+  const bent = await sh(world, 'keystead restore bent.backup');
+  expect([bent.code, bent.stderr]).toEqual([1, expect.stringContaining('not as it was written')]);
+  const milliseconds = await recover(world);
+  expect(milliseconds).toBeLessThan(15 * 60_000);
+  expect(await lost(world, sealed)).toEqual([]);
+  expect(await mkvps()).toEqual(before);
+}, 400_000);
+
+it('the audit log goes on after the restore, in one chain that new units sign', async () => {
+  await wrapWith(world, sealed[0]?.key ?? '');
+  const exported = await world.kp('audit', 'export', 'after.ndjson');
+  expect([exported.code, exported.stderr]).toEqual([0, '']);
+  const { code, stdout } = await world.kp('audit', 'verify', 'after.ndjson', '-o', 'json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout).checkpoints).toHaveLength(2);
+  const acts = readFileSync(inFiles('after.ndjson'), 'utf8');
+  for (const act of ['database.backup', 'database.restore', 'crypto-unit.replace']) {
+    expect(acts).toContain(`"action":"keystead.${act}"`);
+  }
+  expect(existsSync(inFiles('after.ndjson'))).toBe(true);
+}, 120_000);
