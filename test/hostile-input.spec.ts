@@ -13,7 +13,10 @@ afterAll(() => hostile.world.end());
 afterEach(() => hostile.expectUnchanged());
 
 const WITH_BODY = ROWS.filter(([, { body }]) => body !== undefined);
-const WRITING = ROWS.filter(([route]) => !/^(GET|ALL) /.test(route));
+/** A route that takes no body does not look at one. */
+const WRITING = ROWS.filter(
+  ([route, { body, status }]) => !/^(GET|ALL) /.test(route) && (body !== undefined || status >= 400),
+);
 
 /** A legal body with one thing wrong, by what is wrong. */
 function spoiled(legal: object): [string, string | Buffer][] {

@@ -1,5 +1,5 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { assertGrants } from '../access/api-key-view.js';
 import type { Caller } from '../access/caller.js';
 import type { Grant } from '../access/scope.js';
@@ -51,13 +51,13 @@ export class CreateAccessKeyHandler implements ICommandHandler<CreateAccessKey> 
 
   async execute({ by, input }: CreateAccessKey): Promise<NewAccessKeyView> {
     const createdAt = new Date();
+    await assertInstance(this.db.manager, input.instanceId); // before units are asked, and again when it is stored
     const { id, secret } = newAccessKeyText(input.dialect);
     const planned = plannedOf(id, input, createdAt);
     const { unitId, ...sealed } = await this.#seal(planned, secret);
     const key: AccessKey = { ...planned, ...sealed };
     await this.db.transaction(async (tx) => {
-      const instance = await tx.findOneBy(Instance, { id: key.instanceId });
-      if (instance === null || instance.deletedAt !== null) throw noInstance(key.instanceId);
+      await assertInstance(tx, key.instanceId);
       await tx.insert(AccessKey, key);
       await this.audit.append(tx, {
         act: CreateAccessKey.act,
@@ -95,6 +95,11 @@ export class CreateAccessKeyHandler implements ICommandHandler<CreateAccessKey> 
     needs(opened, 'UNIT_FAULT', `crypto unit ${proof.unitId} did not open the new access key; nothing was stored`);
     return { unitId, blob, mac, sealed };
   }
+}
+
+async function assertInstance(db: EntityManager, id: string): Promise<void> {
+  const instance = await db.findOneBy(Instance, { id });
+  if (instance === null || instance.deletedAt !== null) throw noInstance(id);
 }
 
 type Planned = Omit<AccessKey, 'blob' | 'mac' | 'sealed'>;

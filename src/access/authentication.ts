@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { BatchReader } from '../database/batch-reader.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
 import { ApiKey } from './api-key.entity.js';
@@ -21,11 +22,24 @@ export interface AuthenticationHeaders {
 /** Answers who sent a request. Asks the database every time, so a revocation holds from the next request on. */
 @Injectable()
 export class Authentication {
+  readonly #byHash: BatchReader<ApiKey>;
+  readonly #byId: BatchReader<ApiKey>;
+
   constructor(
-    private readonly db: DataSource,
+    db: DataSource,
     private readonly tokens: TokenKey,
     private readonly attempts: FailedAttempts,
-  ) {}
+  ) {
+    this.#byHash = new BatchReader(
+      (hashes) =>
+        db.query(`SELECT * FROM "api_keys" WHERE "hash" = ANY($1)`, [hashes.map((hash) => Buffer.from(hash, 'hex'))]),
+      ({ hash }) => hash.toString('hex'),
+    );
+    this.#byId = new BatchReader(
+      (ids) => db.query(`SELECT * FROM "api_keys" WHERE "id" = ANY($1)`, [ids]),
+      ({ id }) => id,
+    );
+  }
 
   /**
    * The caller that `Authorization: Bearer` names, with an API key or with an access token made from one.
@@ -57,13 +71,13 @@ export class Authentication {
 
   async #byText(text: string): Promise<ApiKey | null> {
     const hash = hashOfApiKey(text);
-    const key = await this.db.manager.findOneBy(ApiKey, { hash });
+    const key = await this.#byHash.find(hash.toString('hex'));
     return key !== null && equalBytes(key.hash, hash) ? key : null;
   }
 
   async #byToken(text: string): Promise<ApiKey | null> {
     const id = (await this.tokens.verify(text))?.[API_KEY_CLAIM];
-    return typeof id === 'string' && UUID.test(id) ? this.db.manager.findOneBy(ApiKey, { id }) : null;
+    return typeof id === 'string' && UUID.test(id) ? this.#byId.find(id) : null;
   }
 }
 

@@ -14,7 +14,7 @@ import { ProviderSource } from '../instances/providers.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { UnitState } from '../shared/unit-state.js';
 import { agentOf } from './agent-of.js';
-import { unitState } from './conditions.js';
+import { mayServe, unitState } from './conditions.js';
 import { LogVerdicts } from './log-verdicts.js';
 import { marksAfter, withNewerMarks } from './marks.js';
 import type { Observation } from './observation.js';
@@ -122,6 +122,21 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
         this.#kmsKids.get(instanceId),
       ),
     );
+  }
+
+  /** Ids of the instance's units that serve now. */
+  serving(instanceId: string): string[] {
+    const members = this.#siblings(instanceId);
+    const ids = members.map(({ unit }) => unit.id);
+    const pinned = this.#instances.get(instanceId)?.mkvp ?? null;
+    const kmsUser = this.#kmsKids.get(instanceId);
+    const now = new Date();
+    return members
+      .filter(({ unit, link }) => {
+        const marks = { ...marksOf(unit, this.logs.of(unit.id, ids)), kmsUser };
+        return mayServe(marks, link.observation, pinned, now);
+      })
+      .map(({ unit }) => unit.id);
   }
 
   view(unitId: string): UnitView {

@@ -84,10 +84,7 @@ export class UnitPicker {
 
   /** Ids of the units that serve the instance now. */
   serving(instanceId: string): string[] {
-    return this.fleet
-      .views(instanceId)
-      .filter((view) => view.serving)
-      .map((view) => view.id);
+    return this.fleet.serving(instanceId);
   }
 
   #inTurn(instanceId: string, avoid: string | undefined): string[] {

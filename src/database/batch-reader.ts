@@ -1,0 +1,48 @@
+interface Waiting<Row> {
+  readonly resolve: (row: Row | null) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/**
+ * Reads rows by an id, with one statement for all that are asked for while the one before is under way: what comes back is
+ * as fresh as with a statement each, since nobody joins one that has begun.
+ */
+export class BatchReader<Row> {
+  #waiting = new Map<string, Waiting<Row>[]>();
+  #reading = false;
+
+  /** `read` gives the rows there are of those ids, in any order; `idOf` says which is which. */
+  constructor(
+    private readonly read: (ids: readonly string[]) => Promise<readonly Row[]>,
+    private readonly idOf: (row: Row) => string,
+  ) {}
+
+  /** The row of that id; null when there is none. Throws what the statement throws. */
+  find(id: string): Promise<Row | null> {
+    return new Promise((resolve, reject) => {
+      const others = this.#waiting.get(id);
+      if (others === undefined) this.#waiting.set(id, [{ resolve, reject }]);
+      else others.push({ resolve, reject });
+      if (!this.#reading) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#reading = true;
+    while (this.#waiting.size > 0) {
+      const batch = this.#waiting;
+      this.#waiting = new Map();
+      await this.#answer(batch);
+    }
+    this.#reading = false;
+  }
+
+  async #answer(batch: ReadonlyMap<string, readonly Waiting<Row>[]>): Promise<void> {
+    try {
+      const found = new Map((await this.read([...batch.keys()])).map((row) => [this.idOf(row), row]));
+      for (const [id, all] of batch) for (const { resolve } of all) resolve(found.get(id) ?? null);
+    } catch (cause) {
+      for (const all of batch.values()) for (const { reject } of all) reject(cause);
+    }
+  }
+}
