@@ -16,18 +16,20 @@ export class DemoServer {
   #logFile;
   #ended = false;
 
-  constructor(directory, port) {
+  constructor(directory, port, { env = {}, preload } = {}) {
     this.url = `http://127.0.0.1:${port}`;
     this.dataDir = join(directory, 'data');
     this.#logFile = join(directory, 'server.log');
     const log = openSync(this.#logFile, 'a', 0o600);
-    this.#child = spawn(process.execPath, [join(ROOT, 'bin', 'keystead'), 'serve'], {
+    const words = [...(preload ? ['--import', preload] : []), join(ROOT, 'bin', 'keystead'), 'serve'];
+    this.#child = spawn(process.execPath, words, {
       env: {
         ...withoutOurs(process.env),
         KEYSTEAD_HOST: '127.0.0.1',
         KEYSTEAD_PORT: String(port),
         KEYSTEAD_DATA_DIR: this.dataDir,
         KEYSTEAD_RUNTIME_DIR: join(directory, 'run'),
+        ...env,
       },
       stdio: ['ignore', log, log],
     });
@@ -37,9 +39,13 @@ export class DemoServer {
     });
   }
 
-  /** Starts a server whose files are all below `directory`. */
-  static async launch(directory) {
-    return new DemoServer(directory, await freePort());
+  /** Starts a server whose files are all below `directory`; with settings of its own, and a module that is loaded first. */
+  static async launch(directory, options) {
+    return new DemoServer(directory, await freePort(), options);
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   /** What a GET of the path answers: { status, text }. */
