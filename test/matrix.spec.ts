@@ -145,7 +145,7 @@ describe('permissions and roles', () => {
   it('every permission over instances, units, API keys, access keys and the audit log is asked for by a route', () => {
     const asked = new Set(Object.values(ROUTES).flatMap(({ permission }) => permission ?? []));
     const ours = Object.keys(PERMISSIONS).filter((permission) =>
-      /^(instance|crypto-unit|api-key|access-key|audit)\./.test(permission),
+      /^(instance|crypto-unit|metrics|api-key|access-key|audit)\./.test(permission),
     );
     expect([...asked].sort()).toEqual(ours.sort());
   });

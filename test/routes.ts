@@ -129,6 +129,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     path: ({ operation }) => `/api/v1/operations/${operation}`,
     status: 200,
   },
+  'GET /metrics': { permission: 'metrics.read', path: () => '/metrics', status: 200 },
   'GET /api/v1/audit': { permission: 'audit.read', path: () => '/api/v1/audit?limit=1', status: 200 },
   'GET /api/v1/audit/lines': {
     permission: 'audit.read',

@@ -8,4 +8,6 @@ export abstract class AccessRules {
   abstract isGranted(instanceId: string, key: string, callerId: string, operation: string): Promise<boolean>;
   /** Whether the instance's policies let callers in from this network address. */
   abstract admits(instanceId: string, address: string): Promise<boolean>;
+  /** Whether the instance's policies let its use be measured. */
+  abstract measures(instanceId: string): Promise<boolean>;
 }

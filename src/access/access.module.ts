@@ -9,6 +9,7 @@ import { FailedAttempts } from './failed-attempts.js';
 import { Gate } from './gate.js';
 import { ListApiKeysHandler } from './list-api-keys.query.js';
 import { ReadAuditHandler, ReadAuditHeadHandler, ReadAuditLinesHandler } from './read-audit.query.js';
+import { RequestMeter } from './request-meter.js';
 import { TokenKey } from './token-key.js';
 import { AccessTokens } from './tokens.js';
 
@@ -21,6 +22,7 @@ import { AccessTokens } from './tokens.js';
     BootstrapKey,
     FailedAttempts,
     Gate,
+    RequestMeter,
     TokenKey,
     CreateApiKeyHandler,
     RevokeApiKeyHandler,
@@ -29,6 +31,6 @@ import { AccessTokens } from './tokens.js';
     ReadAuditLinesHandler,
     ReadAuditHeadHandler,
   ],
-  exports: [AccessTokens, Authentication, FailedAttempts, Gate, TokenKey],
+  exports: [AccessTokens, Authentication, FailedAttempts, Gate, RequestMeter, TokenKey],
 })
 export class AccessModule {}

@@ -7,6 +7,7 @@ import { PERMISSIONS, type Permission } from '../shared/permissions.js';
 import { AccessRules } from './access-rules.js';
 import { unauthenticated } from './authentication.js';
 import type { Caller } from './caller.js';
+import { RequestMeter } from './request-meter.js';
 import { coverAll, coverKey, coverRing, grantsFor, type Scope } from './scope.js';
 
 /**
@@ -36,6 +37,7 @@ export class Gate {
     private readonly queries: QueryBus,
     private readonly audit: AuditLog,
     private readonly watch: AuditWatch,
+    private readonly meter: RequestMeter,
     @Inject(AccessRules) @Optional() private readonly rules?: AccessRules,
   ) {}
 
@@ -44,7 +46,26 @@ export class Gate {
    * nothing can be written to the audit log; otherwise the handler's errors.
    */
   ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
-    return this.watch.during(() => this.#ask(caller, request));
+    return this.watch.during(() => this.#measured(request, () => this.#ask(caller, request)));
+  }
+
+  /** Requests about an instance count where its policy says so; all others always. */
+  async #measured<T>(request: Command<T> | Query<T>, work: () => Promise<T>): Promise<T> {
+    const type = request.constructor as RequestClass;
+    const [{ instanceId } = {} as Scope] = scopesOf(request);
+    const counts = instanceId === undefined || ((await this.rules?.measures(instanceId)) ?? false);
+    if (!counts) return work();
+    const act = type.act ?? type.permission ?? type.name;
+    const began = performance.now();
+    const note = (outcome: string) => this.meter.note(act, instanceId, outcome, (performance.now() - began) / 1_000);
+    try {
+      const answer = await work();
+      note('success');
+      return answer;
+    } catch (cause) {
+      note(cause instanceof KeysteadError ? cause.code : 'INTERNAL');
+      throw cause;
+    }
   }
 
   async #ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {

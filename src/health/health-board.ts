@@ -33,7 +33,7 @@ export class HealthBoard implements OnApplicationBootstrap {
   }
 
   facts(): HealthFacts {
-    const units = this.#views();
+    const units = this.units();
     return {
       databaseWritable: this.database.writable,
       auditWritable: this.audit.writable,
@@ -53,17 +53,18 @@ export class HealthBoard implements OnApplicationBootstrap {
 
   /** What all agents have at least; without a unit, what the next one would have. */
   get isolation(): Isolation {
-    const units = this.#views();
+    const units = this.units();
     const separate = units.length === 0 ? this.agents.configured : units.every((unit) => unit.isolation === 'separate');
     return separate ? 'separate' : 'process-only';
   }
 
   /** The unit, or undefined when there is none of that id. */
   unit(id: string): UnitView | undefined {
-    return this.#views().find((unit) => unit.id === id);
+    return this.units().find((unit) => unit.id === id);
   }
 
-  #views(): UnitView[] {
+  /** Every unit as it is now. */
+  units(): UnitView[] {
     return this.fleet.instances().flatMap((instance) => this.fleet.views(instance.id));
   }
 }

@@ -3,6 +3,12 @@ import { CryptoUnitsModule } from '../crypto-units/crypto-units.module.js';
 import { InstancesModule } from '../instances/instances.module.js';
 import { HealthController } from './health.controller.js';
 import { HealthBoard } from './health-board.js';
+import { MetricsController } from './metrics.controller.js';
+import { ReadMetricsHandler } from './read-metrics.query.js';
 
-@Module({ imports: [CryptoUnitsModule, InstancesModule], providers: [HealthBoard], controllers: [HealthController] })
+@Module({
+  imports: [CryptoUnitsModule, InstancesModule],
+  providers: [HealthBoard, ReadMetricsHandler],
+  controllers: [HealthController, MetricsController],
+})
 export class HealthModule {}

@@ -4,8 +4,8 @@ import { DataSource } from 'typeorm';
 import { InstancePolicy } from './instance-policy.entity.js';
 import { assertCreate, assertToken, type Enabled, policiesForNewKey } from './instance-policy-rules.js';
 
-/** Callers' addresses are asked about with every request; a change of policy may take this long. */
-const ADMISSION_CACHE_MS = 500;
+/** Asked about with every request; a change of these policies may take this long. */
+const CACHE_MS = 500;
 const MOST_CACHED = 1_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PRIVATE = [
@@ -19,6 +19,13 @@ const PRIVATE = [
   'fe80::/10',
 ];
 
+/** What every request asks of the policies. */
+interface AtHand {
+  readonly until: number;
+  readonly lists: readonly BlockList[];
+  readonly metrics: boolean;
+}
+
 /** The enabled policies of an instance, asked what they allow. */
 export interface PolicyEngine {
   assertCreate(input: Parameters<typeof assertCreate>[1]): void;
@@ -26,10 +33,10 @@ export interface PolicyEngine {
   forNewKey(input: Parameters<typeof policiesForNewKey>[1]): ReturnType<typeof policiesForNewKey>;
 }
 
-/** Reads the instance policies from the database each time; only admissions of addresses are remembered for a moment. */
+/** Reads the instance policies from the database each time; only what every request asks is remembered for a moment. */
 @Injectable()
 export class InstancePolicies {
-  readonly #admission = new Map<string, { readonly until: number; readonly lists: readonly BlockList[] }>();
+  readonly #cache = new Map<string, AtHand>();
 
   constructor(private readonly db: DataSource) {}
 
@@ -45,24 +52,30 @@ export class InstancePolicies {
   /** Whether allowedIP and allowedNetwork let a caller in from this address. */
   async admits(instanceId: string, address: string): Promise<boolean> {
     if (!UUID.test(instanceId)) return true; // no instance is so called, and the handler will say that
-    const lists = await this.#lists(instanceId);
+    const { lists } = await this.#atHand(instanceId);
     if (lists.length === 0) return true;
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
     if (isIP(plain) === 0) return false;
     return lists.every((list) => list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4'));
   }
 
-  async #lists(instanceId: string): Promise<readonly BlockList[]> {
-    const known = this.#admission.get(instanceId);
-    if (known !== undefined && known.until > Date.now()) return known.lists;
-    const { allowedIP, allowedNetwork } = await this.#enabled(instanceId);
+  /** Whether the metrics policy lets the use of the instance be measured. */
+  async measures(instanceId: string): Promise<boolean> {
+    return UUID.test(instanceId) && (await this.#atHand(instanceId)).metrics;
+  }
+
+  async #atHand(instanceId: string): Promise<AtHand> {
+    const known = this.#cache.get(instanceId);
+    if (known !== undefined && known.until > Date.now()) return known;
+    const { allowedIP, allowedNetwork, metrics } = await this.#enabled(instanceId);
     const lists = [
       ...(allowedIP?.allowedIp ? [subnets(allowedIP.allowedIp)] : []),
       ...(allowedNetwork?.allowedNetwork === 'private-only' ? [subnets(PRIVATE)] : []),
     ];
-    if (this.#admission.size >= MOST_CACHED) this.#admission.clear(); // callers may name what is no instance
-    this.#admission.set(instanceId, { until: Date.now() + ADMISSION_CACHE_MS, lists });
-    return lists;
+    const now = { until: Date.now() + CACHE_MS, lists, metrics: metrics !== undefined };
+    if (this.#cache.size >= MOST_CACHED) this.#cache.clear(); // callers may name what is no instance
+    this.#cache.set(instanceId, now);
+    return now;
   }
 
   async #enabled(instanceId: string): Promise<Enabled> {

@@ -45,4 +45,8 @@ export class KeyAccess extends AccessRules {
   admits(instanceId: string, address: string): Promise<boolean> {
     return this.policies.admits(instanceId, address);
   }
+
+  measures(instanceId: string): Promise<boolean> {
+    return this.policies.measures(instanceId);
+  }
 }

@@ -41,6 +41,7 @@ export const PERMISSIONS = {
   'registration.read': ANYONE,
   'api-key.manage': MANAGER,
   'access-key.manage': MANAGER,
+  'metrics.read': ANYONE,
   'audit.read': MANAGER,
   'audit.checkpoint': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;

@@ -73,7 +73,7 @@ test('a key whose file cannot be written after all is revoked again', async () =
   });
   const ran = await run('create', 'backup', '--role', 'Writer', '--file', 'a.apikey');
   expect([ran.code, ran.stdout]).toEqual([1, '']);
-  expect(ran.stderr).toContain('the API key is revoked again');
+  expect(ran.stderr).toContain('the key is revoked again');
   expect(server.last.call).toBe(`DELETE /api/v1/api-keys/${ID}`);
   expect(existsSync(join(home.path, 'a.apikey'))).toBe(false);
 });
