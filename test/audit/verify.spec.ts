@@ -19,9 +19,9 @@ const put = (name: string, text: readonly string[]) => {
 const verify = (...words: string[]) => kp(['audit', 'verify', ...words, '-o', 'json'], { env: { KP_HOME: directory } });
 const trusting = (...words: string[]) => verify(...words, '--unit-key', unit.fingerprint);
 
-it('1,000 random tamperings with a log of 1,500 lines are all found', async () => {
-  const { missed, tried } = await tamper(1_500, 1_000);
-  expect({ missed, tried }).toEqual({ missed: [], tried: 1_000 });
+it('300 random tamperings with a log of 800 lines are all found', async () => {
+  const { missed, tried } = await tamper(800, 300);
+  expect({ missed, tried }).toEqual({ missed: [], tried: 300 });
 }, 240_000);
 
 it('a whole export under a compared unit key is exit 0, and says up to where it was signed', async () => {
