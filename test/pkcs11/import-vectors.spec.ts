@@ -37,10 +37,6 @@ const FILES = [
   { file: 'rsa_oaep_4096_sha256_mgf1sha256', hash: 'SHA-256', least: 37 },
 ] as const satisfies readonly { file: string; hash: OaepHash; least: number }[];
 
-/** RSAES-PKCS1-v1_5 has one file for this size (testvectors_v1 of C2SP/wycheproof). */
-const PKCS1 = join(directory ?? '', 'wycheproof', 'rsa_pkcs1_2048_test.json');
-const pkcs1 = directory && existsSync(PKCS1) ? it : it.skip;
-
 wycheproof.each(devices)('Wycheproof on $name', (device) => {
   let made: TestToken;
   let unit: UnitToken;
@@ -55,24 +51,6 @@ wycheproof.each(devices)('Wycheproof on $name', (device) => {
   afterAll(() => {
     unit.close();
     made.remove();
-  });
-
-  pkcs1('rsa_pkcs1_2048: only what holds an AES-256 key comes in, and the rest has one answer', async () => {
-    const groups = JSON.parse(readFileSync(PKCS1, 'utf8')).testGroups as Group[];
-    const vectors = groups.flatMap((group) => group.tests.map((vector) => ({ group, vector })));
-    expect(vectors.length).toBeGreaterThanOrEqual(67);
-    const failures: string[] = [];
-    for (const { group, vector } of vectors) {
-      const key = hex(vector.msg);
-      const expected = vector.result === 'valid' && key.length === 32;
-      const sealed = { algorithm: 'RSAES_PKCS1_V1_5', wrappedKey: hex(vector.ct) } as const;
-      const blob = wrapKwp(wrap, hex(group.privateKeyPkcs8));
-      const imported = await unit.external.importKey(wrapId, blob, sealed);
-      const refusal = expected ? null : 'IMPORT_INVALID';
-      const right = imported.refusal === refusal && (!expected || imported.blob.equals(wrapKw(wrap, key)));
-      if (!right) failures.push(`tcId ${vector.tcId}: ${vector.comment}`);
-    }
-    expect(failures).toEqual([]);
   });
 
   describe.each(FILES)('$file', ({ file, hash, least }) => {

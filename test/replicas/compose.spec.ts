@@ -242,6 +242,7 @@ const why = readable.status === 0 ? '' : ' (not run: it takes root, and a tree t
       KEYSTEAD_PORT: '0',
       KEYSTEAD_AGENTS_FILE: join(dir, 'agents.json'),
       KEYSTEAD_DATA_DIR: join(dirname(sockets[0] ?? ''), 'data'),
+      KEYSTEAD_RUNTIME_DIR: join(dirname(sockets[0] ?? ''), 'run'),
       KEYSTEAD_DATABASE_URL_FILE: await urlFileFor(AGENT_UID),
     });
     const from = log.length;
