@@ -72,7 +72,7 @@ export class Gate {
     const type = request.constructor as RequestClass;
     const scopes = scopesOf(request);
     const { operation } = request as GrantableRequest;
-    for (const scope of scopes) await this.authorise(caller, type, scope, operation);
+    for (const scope of scopes) await this.#authorise(caller, type, scope, operation);
     if (type.act === undefined) return this.#execute(request);
     try {
       return await this.#execute(request);
@@ -83,7 +83,11 @@ export class Gate {
   }
 
   /** Throws FORBIDDEN unless the caller may ask this there. For edges that must refuse before they read a body. */
-  async authorise(caller: Caller, type: RequestClass, scope: Scope, operation?: string): Promise<void> {
+  authorise(caller: Caller, type: RequestClass, scope: Scope, operation?: string): Promise<void> {
+    return this.watch.during(() => this.#authorise(caller, type, scope, operation));
+  }
+
+  async #authorise(caller: Caller, type: RequestClass, scope: Scope, operation: string | undefined): Promise<void> {
     const { permission } = type;
     needs(permission !== undefined, 'INTERNAL', `${type.name} states no permission`);
     const { instanceId } = scope;
