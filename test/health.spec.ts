@@ -119,9 +119,7 @@ describe('with an instance', () => {
   });
 });
 
-// Skipped for a defect that is open: now and then, on a machine without other work, requests that were under way when the
-// postmaster was killed are answered only when their queries time out, and not with 503 at once.
-describe.skip('when PostgreSQL dies', () => {
+describe('when PostgreSQL dies', () => {
   const data = () => join(world.dataDir, 'postgres', 'data');
   const postmaster = () => Number(readFileSync(join(data(), 'postmaster.pid'), 'utf8').split('\n')[0]);
   let key: string;

@@ -27,7 +27,9 @@ export function ownConnection(db: Pick<DataSource, 'options'>): pg.Pool {
     query_timeout: QUERY_DEADLINE_MS,
     keepAlive: true,
   });
-  pool.on('error', () => undefined); // an idle connection broke: the next query opens another, or says that it cannot
+  // A connection broke. In use: its query says so. Idle: the next query opens another, or says that it cannot.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('error', () => undefined);
   return pool;
 }
 
