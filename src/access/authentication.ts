@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { BatchReader } from '../database/batch-reader.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
+import { isLowerCaseUuid } from '../shared/uuid.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey, isApiKey } from './api-key-text.js';
 import type { Caller } from './caller.js';
@@ -10,7 +11,6 @@ import { FailedAttempts } from './failed-attempts.js';
 import { TokenKey } from './token-key.js';
 
 const BEARER = /^Bearer +(\S+) *$/i;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The claim of our tokens that names the API key they were made from. */
 export const API_KEY_CLAIM = 'apikey_id';
 
@@ -77,7 +77,7 @@ export class Authentication {
 
   async #byToken(text: string): Promise<ApiKey | null> {
     const id = (await this.tokens.verify(text))?.[API_KEY_CLAIM];
-    return typeof id === 'string' && UUID.test(id) ? this.#byId.find(id) : null;
+    return typeof id === 'string' && isLowerCaseUuid(id) ? this.#byId.find(id) : null;
   }
 }
 

@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { isUuid } from '../shared/uuid.js';
 import { usage } from './context.js';
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -151,7 +150,7 @@ export function splitList(text: string): string[] {
 
 /** An id in lower case; commander turns the refusal into a usage error. */
 export function toUuid(text: string): string {
-  if (!UUID.test(text)) throw new InvalidArgumentError('An id looks like 6e0aead3-9d44-4c92-a4c4-f7a1ab415420.');
+  if (!isUuid(text)) throw new InvalidArgumentError('An id looks like 6e0aead3-9d44-4c92-a4c4-f7a1ab415420.');
   return text.toLowerCase();
 }
 
@@ -172,7 +171,7 @@ export function toNumber(least: number, most: number): (text: string) => number 
 
 /** An id in lower case, or an alias as it is. */
 export function toKey(text: string): string {
-  if (UUID.test(text)) return text.toLowerCase();
+  if (isUuid(text)) return text.toLowerCase();
   return toAlias(text);
 }
 

@@ -1,5 +1,4 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scope.js';
 import { AuditLog } from '../audit/audit-log.js';
@@ -41,7 +40,6 @@ export class CreateImportToken extends Command<ImportTokenView> {
 @CommandHandler(CreateImportToken)
 export class CreateImportTokenHandler implements ICommandHandler<CreateImportToken> {
   constructor(
-    private readonly db: DataSource,
     private readonly audit: AuditLog,
     private readonly config: Config,
     private readonly tokens: ImportTokens,
@@ -52,26 +50,8 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
     const seconds = within(input.expirationS, EXPIRATION_S, 'expiration');
     const retrievals = within(input.maxAllowedRetrievals, RETRIEVALS, 'maxAllowedRetrievals');
     const nonce = await this.tokens.nonce(instanceId);
-    let view: ImportTokenView | null;
-    do {
-      await this.pool.ready(instanceId, 'RSA-4096'); // outside of the transaction: it may take seconds
-      view = await this.#replace(by, instanceId, nonce, { seconds, retrievals });
-    } while (view === null);
-    this.pool.fillSoon();
-    return view;
-  }
-
-  /** The new token in the place of the one before; null when somebody else took the last pair. */
-  #replace(
-    by: Caller,
-    instanceId: string,
-    nonce: Buffer,
-    { seconds, retrievals }: { seconds: number; retrievals: number },
-  ): Promise<ImportTokenView | null> {
-    return this.db.transaction(async (tx) => {
+    return this.pool.withPair(instanceId, 'RSA-4096', async (tx, pair) => {
       await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`keystead/import-token/${instanceId}`]);
-      const pair = await this.pool.take(tx, instanceId, 'RSA-4096');
-      if (pair === null) return null;
       const before = await tx.findOneBy(ImportToken, { instanceId });
       if (before !== null) {
         await tx.delete(ImportToken, { instanceId });

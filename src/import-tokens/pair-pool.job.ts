@@ -54,14 +54,30 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
       });
   }
 
-  /** Fulfils when the pool has a pair of the kind, which it waits for only when it has none. */
-  async ready(instanceId: string, algorithm: PairAlgorithm): Promise<void> {
-    const any = { instanceId, algorithm, takenAt: IsNull() };
-    while (!(await this.db.manager.existsBy(ImportPair, any))) await this.#makeOne(instanceId, algorithm);
+  /**
+   * Does the work in a transaction that takes a pair out of the pool. When there is none, or others have taken it, one is
+   * made, outside of the transaction: that may take seconds.
+   */
+  async withPair<T>(
+    instanceId: string,
+    algorithm: PairAlgorithm,
+    work: (tx: EntityManager, pair: ImportPair) => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      const done = await this.db.transaction(async (tx) => {
+        const pair = await this.#take(tx, instanceId, algorithm);
+        return pair && { answer: await work(tx, pair) };
+      });
+      if (done !== null) {
+        this.fillSoon();
+        return done.answer;
+      }
+      await this.#makeOne(instanceId, algorithm);
+    }
   }
 
   /** A pair out of the pool, its row locked and marked as taken; null when there is none. */
-  async take(tx: EntityManager, instanceId: string, algorithm: PairAlgorithm): Promise<ImportPair | null> {
+  async #take(tx: EntityManager, instanceId: string, algorithm: PairAlgorithm): Promise<ImportPair | null> {
     for (;;) {
       const pair = await tx.findOne(ImportPair, {
         where: { instanceId, algorithm, takenAt: IsNull() },

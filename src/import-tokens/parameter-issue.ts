@@ -48,15 +48,25 @@ export class ParameterIssue {
     private readonly config: Config,
   ) {}
 
-  /** Fulfils when there is a pair for new parameters, which it waits for only when there is none. */
-  ready({ instanceId }: KeyId): Promise<void> {
-    return this.pool.ready(instanceId, 'RSA-2048');
+  /** New parameters for a key; those before stay good. `audit` writes its line in the transaction that stores them. */
+  issue(
+    key: KeyId,
+    algorithm: WrappingAlgorithm,
+    audit: (tx: EntityManager, issued: IssuedParameters) => Promise<void>,
+  ): Promise<IssuedParameters> {
+    return this.pool.withPair(key.instanceId, 'RSA-2048', async (tx, pair) => {
+      const issued = await this.#store(tx, pair, key, algorithm);
+      await audit(tx, issued);
+      return issued;
+    });
   }
 
-  /** New parameters for a key; those before stay good. Null when somebody else took the last pair. */
-  async issue(tx: EntityManager, key: KeyId, algorithm: WrappingAlgorithm): Promise<IssuedParameters | null> {
-    const pair = await this.pool.take(tx, key.instanceId, 'RSA-2048');
-    if (pair === null) return null;
+  async #store(
+    tx: EntityManager,
+    pair: ImportPair,
+    key: KeyId,
+    algorithm: WrappingAlgorithm,
+  ): Promise<IssuedParameters> {
     const publicKey = await pairPublicKey(this.units, pair);
     const importToken = randomBytes(TOKEN_BYTES);
     const createdAt = new Date();
@@ -73,7 +83,6 @@ export class ParameterIssue {
       createdAt,
       expiresAt,
     });
-    this.pool.fillSoon();
     return { publicKey, importToken, expiresAt };
   }
 

@@ -1,12 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scope.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { type IssuedParameters, ParameterIssue } from '../import-tokens/parameter-issue.js';
 import type { Permission } from '../shared/permissions.js';
 import type { WrappingAlgorithm } from '../unit-agent/protocol.js';
-import type { Key } from './key.entity.js';
 import { assertExternal } from './key-rules.js';
 import { assertAllowed } from './key-state.js';
 import { KeyStore } from './key-store.js';
@@ -32,7 +30,6 @@ export class GetImportParameters extends Command<IssuedParameters> {
 @CommandHandler(GetImportParameters)
 export class GetImportParametersHandler implements ICommandHandler<GetImportParameters> {
   constructor(
-    private readonly db: DataSource,
     private readonly store: KeyStore,
     private readonly parameters: ParameterIssue,
     private readonly audit: AuditLog,
@@ -42,27 +39,15 @@ export class GetImportParametersHandler implements ICommandHandler<GetImportPara
     const key = await this.store.find(target);
     assertExternal(key);
     assertAllowed('get import parameters for', key, new Date());
-    let issued: IssuedParameters | null;
-    do {
-      await this.parameters.ready(key); // outside of the transaction: it may take a second
-      issued = await this.#issue(by, key, algorithm);
-    } while (issued === null);
-    return issued;
-  }
-
-  #issue(by: Caller, key: Key, algorithm: WrappingAlgorithm): Promise<IssuedParameters | null> {
-    return this.db.transaction(async (tx) => {
-      const issued = await this.parameters.issue(tx, key, algorithm);
-      if (issued === null) return null;
-      await this.audit.append(tx, {
+    return this.parameters.issue(key, algorithm, (tx, issued) =>
+      this.audit.append(tx, {
         act: GetImportParameters.act,
         outcome: 'success',
         by: by.name,
         instanceId: key.instanceId,
         target: key.id,
         detail: { algorithm, expirationDate: issued.expiresAt },
-      });
-      return issued;
-    });
+      }),
+    );
   }
 }

@@ -1,13 +1,13 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { isUuid } from '../shared/uuid.js';
 import { InstancePolicy } from './instance-policy.entity.js';
 import { assertCreate, assertToken, type Enabled, policiesForNewKey } from './instance-policy-rules.js';
 
 /** Asked about with every request; a change of these policies may take this long. */
 const CACHE_MS = 500;
 const MOST_CACHED = 1_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PRIVATE = [
   '10.0.0.0/8',
   '172.16.0.0/12',
@@ -51,7 +51,7 @@ export class InstancePolicies {
 
   /** Whether allowedIP and allowedNetwork let a caller in from this address. */
   async admits(instanceId: string, address: string): Promise<boolean> {
-    if (!UUID.test(instanceId)) return true; // no instance is so called, and the handler will say that
+    if (!isUuid(instanceId)) return true; // no instance is so called, and the handler will say that
     const { lists } = await this.#atHand(instanceId);
     if (lists.length === 0) return true;
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
@@ -61,7 +61,7 @@ export class InstancePolicies {
 
   /** Whether the metrics policy lets the use of the instance be measured. */
   async measures(instanceId: string): Promise<boolean> {
-    return UUID.test(instanceId) && (await this.#atHand(instanceId)).metrics;
+    return isUuid(instanceId) && (await this.#atHand(instanceId)).metrics;
   }
 
   async #atHand(instanceId: string): Promise<AtHand> {

@@ -1,12 +1,12 @@
 import type { DataSource } from 'typeorm';
 import { KeysteadError } from '../shared/errors.js';
+import { isUuid } from '../shared/uuid.js';
 import { type Key, KeyAlias } from './key.entity.js';
 import type { KeyFilter, KeyPage, KeySearch } from './list-filter.js';
 import { addFilter, addSearch, LISTED, orderBy, Sql, type Where } from './list-sql.js';
 
 /** A search reads every candidate; with more of them it is refused, at any size of the instance. */
 const MOST_CANDIDATES = 5_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const COLUMNS = LISTED.map((column) => `"${column}"`).join(', ');
 
 export type ListedKey = Pick<Key, (typeof LISTED)[number]>;
@@ -74,7 +74,7 @@ export class KeyList {
   /** The key that the search names directly: by its whole id, or by an alias in a search of aliases. */
   async #direct({ text, not, scopes }: KeySearch): Promise<string | undefined> {
     if (not) return undefined;
-    if (UUID.test(text)) return text.toLowerCase();
+    if (isUuid(text)) return text.toLowerCase();
     if (!scopes.includes('alias')) return undefined;
     const { instanceId } = this.where;
     return (await this.db.manager.findOneBy(KeyAlias, { instanceId, alias: text }))?.keyId;

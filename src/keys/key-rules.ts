@@ -1,14 +1,14 @@
 import { FieldError, KeysteadError, needs } from '../shared/errors.js';
+import { isUuid } from '../shared/uuid.js';
 import type { Key } from './key.entity.js';
 import { isAsymmetric } from './key-kinds.js';
 
 const ALIAS = /^[A-Za-z0-9:/_-]{1,255}$/;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const TAG = /^[^<>,:&|]{0,30}$/u;
 const MOST_TAGS = 30;
 const MOST_NAME = 255;
 const MOST_DESCRIPTION = 8_192;
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** A FieldError with IBM's sentence: the field `x` must be: … */
 export function fieldRefused(name: string, must: string): FieldError {
@@ -61,7 +61,7 @@ export interface AliasRules {
 
 /** Throws FIELD_INVALID unless a key can be so called besides. */
 export function assertAlias(alias: string): void {
-  if (ALIAS.test(alias) && !UUID.test(alias)) return;
+  if (ALIAS.test(alias) && !isUuid(alias)) return;
   throw fieldRefused('alias', 'between 1 and 255 characters of A-Z a-z 0-9 : / _ -, and not a UUID');
 }
 

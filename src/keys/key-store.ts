@@ -2,10 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { BatchReader } from '../database/batch-reader.js';
 import { KeysteadError } from '../shared/errors.js';
+import { isUuid } from '../shared/uuid.js';
 import { Key, KeyAlias, KeyVersion } from './key.entity.js';
 import type { KeyTarget } from './key-target.js';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Finds keys as clients name them. Always in the database: a key that was disabled elsewhere is disabled here. */
 @Injectable()
@@ -43,14 +42,14 @@ export class KeyStore {
 
   /** A version of the key; null when it has none of that id. */
   async version(key: Key, versionId: string): Promise<KeyVersion | null> {
-    if (!UUID.test(versionId)) return null;
+    if (!isUuid(versionId)) return null;
     const version = await this.#versions.find(versionId.toLowerCase());
     return version?.keyId === key.id ? version : null;
   }
 
   /** The id behind an id or alias; undefined when no alias is so called. */
   async idOf(instanceId: string, key: string): Promise<string | undefined> {
-    if (UUID.test(key)) return key.toLowerCase();
+    if (isUuid(key)) return key.toLowerCase();
     return (await this.db.manager.findOneBy(KeyAlias, { instanceId, alias: key }))?.keyId;
   }
 

@@ -1,4 +1,5 @@
 import type { Sight } from '../access/scope.js';
+import { DAY_MS } from './key-rules.js';
 import { DESTROYED } from './key-state.js';
 import type { DateCondition, KeyFilter, KeySearch, SortKey } from './list-filter.js';
 
@@ -39,7 +40,6 @@ export const LISTED = [
   'deletedBy',
 ] as const;
 
-const DAY_MS = 86_400_000;
 const COMPARE = { lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
 
 /** SQL text with its parameters: $1, $2, … in the order in which they were added. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { isLowerCaseUuid } from '../../shared/uuid.js';
 import { ParameterError } from './refusals.js';
 
 const FORMAT = 1;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ID_LENGTH = 36;
 const HEADER_LENGTH = ID_LENGTH + 1 + 16;
 
@@ -26,7 +26,7 @@ export function blobText({ keyId, versionId, sealed }: Blob): string {
 export function blobIn(text: string): Blob | undefined {
   const bytes = Buffer.from(text, 'base64');
   const versionId = bytes.toString('latin1', 0, ID_LENGTH);
-  const sound = bytes.toString('base64') === text && bytes.length > HEADER_LENGTH && UUID.test(versionId);
+  const sound = bytes.toString('base64') === text && bytes.length > HEADER_LENGTH && isLowerCaseUuid(versionId);
   if (!sound || bytes[ID_LENGTH] !== FORMAT) return undefined;
   const [, ...parts] =
     /^(.{8})(.{4})(.{4})(.{4})(.{12})$/.exec(bytes.toString('hex', ID_LENGTH + 1, HEADER_LENGTH)) ?? [];

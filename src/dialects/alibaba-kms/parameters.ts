@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { KeysteadError } from '../../shared/errors.js';
 import { parseStrictJson } from '../../shared/strict-json.js';
+import { isUuid } from '../../shared/uuid.js';
 import { AlibabaError, ParameterError } from './refusals.js';
 
 const NUMBERED = /^([A-Za-z]+)\.([1-9][0-9]{0,2})(?:\.([A-Za-z]+))?$/;
@@ -119,7 +120,6 @@ export const EncryptionContext = Text(MOST_CONTEXT)
   )
   .default([]);
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ARN = /^acs:kms:[^:]*:[^:]*:(?:key\/(.+)|(alias\/.+))$/s;
 const ALIAS = /^alias\/[A-Za-z0-9_/-]{1,255}$/;
 
@@ -128,7 +128,7 @@ export function keyNamed(text: string): string | undefined {
   const [, id, alias] = ARN.exec(text) ?? [];
   const name = alias ?? id ?? text;
   if (ALIAS.test(name)) return name;
-  return UUID.test(name.toLowerCase()) ? name.toLowerCase() : undefined;
+  return isUuid(name) ? name.toLowerCase() : undefined;
 }
 
 /** A key by its id, ARN or alias. Forbidden.KeyNotFound for what can name none. */
