@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import type { Exchange } from './key-protect/checked-proxy.js';
 
 /**
  * A world for a spec: the real server, as built in dist, with real agents on real SoftHSM tokens, and the real `kp`.
@@ -194,6 +195,7 @@ export class World {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
+    await assertDescribed({ method, path, status: answer.status, text });
     return { status: answer.status, headers: answer.headers, text, body: parsed(text) };
   }
 
@@ -302,6 +304,14 @@ export class World {
       ...this.options.env,
     };
   }
+}
+
+/** Key Protect's answers, whoever's test asks, are as its OpenAPI document says. */
+async function assertDescribed(exchange: Exchange): Promise<void> {
+  if (!exchange.path.startsWith('/api/v2')) return;
+  const { violationsOf } = await import('./key-protect/checked-proxy.js'); // only here: it loads the whole dialect
+  const violations = violationsOf(exchange);
+  if (violations.length > 0) throw new Error(violations.join('\n'));
 }
 
 /** Polls until the question is answered with true; throws at the deadline. */
