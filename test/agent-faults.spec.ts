@@ -12,8 +12,7 @@ let world: World;
 let key: string;
 let ids: string[];
 beforeAll(async () => {
-  world = await World.withInstance(3, { env: { KEYSTEAD_CALL_DEADLINE_MS: String(DEADLINE_MS) } });
-  await world.initialise();
+  world = await World.initialised(3, { env: { KEYSTEAD_CALL_DEADLINE_MS: String(DEADLINE_MS) } });
   ids = (await world.units()).map((unit) => unit.id);
   key = await createKey(world, 'root');
 }, 180_000);

@@ -8,8 +8,7 @@ import { until, World } from './world.js';
 let world: World;
 let ids: [string, string, string];
 beforeAll(async () => {
-  world = await World.withInstance(3);
-  await world.initialise();
+  world = await World.initialised(3);
   ids = (await world.units()).map(({ id }) => id) as typeof ids;
   for (const file of ['bob.key', 'eve.key']) {
     await succeed('crypto-unit', 'sig-key', 'generate', '--file', file, '--passphrase', PASS);

@@ -19,8 +19,7 @@ let key: string;
 let ids: string[];
 let load: Load;
 beforeAll(async () => {
-  world = await World.withInstance(3);
-  await world.initialise();
+  world = await World.initialised(3);
   ids = (await world.units()).map((unit) => unit.id);
   key = await createKey(world, 'root');
 }, 180_000);

@@ -9,8 +9,7 @@ let key: string;
 let sealed: string;
 let ids: string[];
 beforeAll(async () => {
-  world = await World.withInstance(3);
-  await world.initialise();
+  world = await World.initialised(3);
   ids = (await world.units()).map((unit) => unit.id);
   key = await createKey(world, 'root');
   sealed = await wrap(world, key);

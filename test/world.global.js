@@ -121,6 +121,7 @@ export default async function setup() {
     const lines = [`directories.tokendir = ${join(dir, 'tokens')}`, 'objectstore.backend = file', 'log.level = ERROR'];
     writeFileSync(conf, `${lines.join('\n')}\n`);
     process.env.SOFTHSM2_CONF = conf;
+    process.env.TEST_RUN_DIR = dir;
 
     const { url, pid } = await startPostgres(dir, randomBytes(16).toString('hex'));
     process.env.TEST_DATABASE_URL = url;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { Exchange } from './key-protect/checked-proxy.js';
+import { copyOf, madeOnce } from './made-once.js';
 
 /**
  * A world for a spec: the real server, as built in dist, with real agents on real SoftHSM tokens, and the real `kp`.
@@ -68,10 +69,8 @@ export class World {
   static async start(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     mkdirSync(world.files, { mode: 0o700 });
-    world.#port = await freePort();
-    world.url = `http://127.0.0.1:${world.#port}`;
     if (!options.embedded) world.#database = options.database ?? (await newDatabase());
-    await world.launch();
+    await world.#listen();
     return world;
   }
 
@@ -82,6 +81,33 @@ export class World {
     if (made.code !== 0) throw new Error(`instance create failed: ${made.stderr}\n${world.logTail()}`);
     world.instance = JSON.parse(made.stdout).id;
     return world;
+  }
+
+  /**
+   * A world as `withInstance` and `initialise` make it, key files, shares and known units of `kp` included: a copy of one
+   * that is made once in a run. For specs that look at what comes after the ceremony.
+   */
+  static async initialised(units: 2 | 3 = 3, options: Pick<WorldOptions, 'env' | 'urlFile'> = {}): Promise<World> {
+    const { dir, instance, database } = await madeOnce(`initialised-${units}`, (place) => World.#leave(units, place));
+    const world = new World(options);
+    copyOf(dir, world.dir, readdirSync(join(dir, 'data', 'units')));
+    world.instance = instance;
+    world.#database = await newDatabase(`TEMPLATE ${nameOf(database)}`);
+    await world.#listen();
+    await until(async () => (await world.api('GET', '/readyz')).status === 200, START_DEADLINE_MS);
+    return world;
+  }
+
+  /** Initialises a world, ends it, and leaves its files in a directory and its database where it is. */
+  static async #leave(units: 2 | 3, place: string): Promise<{ instance: string; database: string }> {
+    const world = await World.withInstance(units);
+    await world.initialise();
+    await world.stopServer();
+    for (const name of ['data', 'files', 'kp']) {
+      cpSync(join(world.dir, name), join(place, name), { recursive: true });
+    }
+    rmSync(world.dir, { recursive: true });
+    return { instance: world.instance, database: world.databaseUrl };
   }
 
   get serverPid(): number {
@@ -106,6 +132,12 @@ export class World {
 
   get log(): string {
     return this.#log;
+  }
+
+  async #listen(): Promise<void> {
+    this.#port = await freePort();
+    this.url = `http://127.0.0.1:${this.#port}`;
+    await this.launch();
   }
 
   /** Starts the server and waits until it answers. */

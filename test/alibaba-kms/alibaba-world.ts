@@ -51,9 +51,8 @@ export class AlibabaWorld {
   ) {}
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<AlibabaWorld> {
-    const world = await World.withInstance(2, { env: { KEYSTEAD_LIMIT_FAILED_ATTEMPTS: '0', ...env } });
+    const world = await World.initialised(2, { env: { KEYSTEAD_LIMIT_FAILED_ATTEMPTS: '0', ...env } });
     try {
-      await world.initialise();
       return await AlibabaWorld.of(world);
     } catch (cause) {
       await world.end();

@@ -4,8 +4,7 @@ import { World } from '../world.js';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.withInstance(2);
-  await world.initialise();
+  world = await World.initialised(2);
   await wrap(world, await createKey(world, 'root'));
 }, 240_000);
 afterAll(() => world.end());

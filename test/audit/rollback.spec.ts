@@ -9,8 +9,7 @@ let sealed: string;
 let ids: string[];
 let yesterday: string;
 beforeAll(async () => {
-  world = await World.withInstance(2);
-  await world.initialise();
+  world = await World.initialised(2);
   ids = (await world.units()).map(({ id }) => id);
   key = await createKey(world, 'root');
   sealed = await wrap(world, key);

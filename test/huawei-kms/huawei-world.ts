@@ -48,9 +48,8 @@ export class HuaweiWorld {
   ) {}
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<HuaweiWorld> {
-    const world = await World.withInstance(2, { env: { ...ENVIRONMENT, ...env } });
+    const world = await World.initialised(2, { env: { ...ENVIRONMENT, ...env } });
     try {
-      await world.initialise();
       return new HuaweiWorld(world, await accessKey(world));
     } catch (cause) {
       await world.end();

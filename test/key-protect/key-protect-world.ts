@@ -33,9 +33,8 @@ export class KeyProtectWorld {
   ) {}
 
   static async start(env: Readonly<Record<string, string>> = SHORT_TIMERS, units: 2 | 3 = 2): Promise<KeyProtectWorld> {
-    const world = await World.withInstance(units, { env });
+    const world = await World.initialised(units, { env });
     try {
-      await world.initialise();
       return new KeyProtectWorld(world, await CheckedProxy.start(world.url));
     } catch (cause) {
       await world.end();

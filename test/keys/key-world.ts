@@ -18,8 +18,7 @@ export class KeyWorld {
   ) {}
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<KeyWorld> {
-    const world = await World.withInstance(2, { env });
-    await world.initialise();
+    const world = await World.initialised(2, { env });
     const db = new pg.Client({ connectionString: world.databaseUrl });
     await db.connect();
     return new KeyWorld(world, db);
