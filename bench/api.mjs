@@ -107,7 +107,7 @@ function newKey(name) {
   };
 }
 
-async function makeKey(world, name) {
+export async function makeKey(world, name) {
   return (await world.ask('POST', '/api/v2/keys', newKey(name))).resources[0].id;
 }
 

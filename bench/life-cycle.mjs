@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as after } from 'node:timers/promises';
+import { PAIR_ALGORITHMS } from '../dist/import-tokens/pair-row.js';
 import { summary } from './numbers.mjs';
 import { POOL } from './world.mjs';
 
@@ -46,13 +47,14 @@ export async function importTokens(world, times) {
   return summary(latencies);
 }
 
-async function untilPoolIsFull(world) {
-  const ready = `SELECT count(*)::int AS "n" FROM "import_pairs" WHERE "takenAt" IS NULL AND "algorithm" = 'RSA-4096'`;
-  for (const deadline = performance.now() + 120_000; performance.now() < deadline; await after(50)) {
-    const [{ n }] = await world.query(ready);
-    if (n >= POOL) return;
+/** Waits until the pairs of every kind are made: making them takes a unit's processor for seconds. */
+export async function untilPoolIsFull(world) {
+  const ready = 'SELECT count(*)::int AS "n" FROM "import_pairs" WHERE "takenAt" IS NULL GROUP BY "algorithm"';
+  for (const deadline = performance.now() + 180_000; performance.now() < deadline; await after(50)) {
+    const kinds = await world.query(ready);
+    if (kinds.length === PAIR_ALGORITHMS.length && kinds.every(({ n }) => n >= POOL)) return;
   }
-  throw new Error('the pool of import pairs did not fill in 120 s');
+  throw new Error('the pool of import pairs did not fill in 180 s');
 }
 
 /** Resident memory in MiB: of the server, and the greatest of its agents. */

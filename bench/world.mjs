@@ -138,6 +138,13 @@ export class BenchWorld {
     return readdirSync(units).map((id) => Number(readFileSync(join(units, id, 'agent.pid'), 'utf8')));
   }
 
+  /** Pids of PostgreSQL: the postmaster and its children now. */
+  postgresPids() {
+    const { pid } = this.#postgres;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    return [pid, ...children.map(Number)];
+  }
+
   /** Rows of a query in the server's database. */
   async query(sql, values) {
     const client = new pg.Client(this.#url);

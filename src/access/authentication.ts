@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BatchReader } from '../database/batch-reader.js';
+import { ReadLane } from '../database/read-lane.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isLowerCaseUuid } from '../shared/uuid.js';
@@ -30,13 +31,20 @@ export class Authentication {
     private readonly tokens: TokenKey,
     private readonly attempts: FailedAttempts,
   ) {
+    const lane = new ReadLane(db);
+    const byHash = 'SELECT * FROM "api_keys" WHERE "hash" = ANY($1)';
+    const byId = 'SELECT * FROM "api_keys" WHERE "id" = ANY($1)';
     this.#byHash = new BatchReader(
       (hashes) =>
-        db.query(`SELECT * FROM "api_keys" WHERE "hash" = ANY($1)`, [hashes.map((hash) => Buffer.from(hash, 'hex'))]),
+        lane.rows(
+          'api-keys-by-hash',
+          byHash,
+          hashes.map((hash) => Buffer.from(hash, 'hex')),
+        ),
       ({ hash }) => hash.toString('hex'),
     );
     this.#byId = new BatchReader(
-      (ids) => db.query(`SELECT * FROM "api_keys" WHERE "id" = ANY($1)`, [ids]),
+      (ids) => lane.rows('api-keys-by-id', byId, ids),
       ({ id }) => id,
     );
   }

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
+import { ask } from '../database/own-connection.js';
 import type { KeysteadError } from '../shared/errors.js';
 import { GENESIS, hashOf } from './audit-chain.js';
-import { ask, isBadData, ownConnection, refusalOf } from './audit-connection.js';
+import { auditConnection, isBadData, refusalOf } from './audit-connection.js';
 import type { Prepared } from './audit-entry.js';
 import type { LogHead } from './audit-record.js';
 
@@ -33,19 +34,20 @@ export class AuditLane {
     db: Pick<DataSource, 'options'>,
     private readonly trouble: (refusal: KeysteadError) => void,
   ) {
-    this.#pool = ownConnection(db);
+    this.#pool = auditConnection(db);
   }
 
   /** Fulfilled when the line is durable. Throws AUDIT_UNAVAILABLE, or DATABASE_UNAVAILABLE in an outage. */
   write(entry: Prepared): Promise<void> {
     return new Promise((done, failed) => {
       this.#waiting.push({ entry, done, failed });
-      if (!this.#writing) void this.#drain();
+      if (this.#writing) return;
+      this.#writing = true;
+      setImmediate(() => void this.#drain()); // whoever comes in the same turn of the event loop joins
     });
   }
 
   async #drain(): Promise<void> {
-    this.#writing = true;
     while (this.#waiting.length > 0) await this.#writeTogether(this.#waiting.splice(0, MOST_LINES));
     this.#writing = false;
   }

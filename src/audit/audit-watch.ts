@@ -1,8 +1,9 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
+import { ask } from '../database/own-connection.js';
 import { KeysteadError } from '../shared/errors.js';
-import { ask, CHAIN_LOCK, ownConnection, refusalOf } from './audit-connection.js';
+import { auditConnection, CHAIN_LOCK, refusalOf } from './audit-connection.js';
 import { AuditLog } from './audit-log.js';
 
 const CHECK_EVERY_MS = 300;
@@ -36,10 +37,10 @@ export class AuditWatch implements OnApplicationBootstrap, OnApplicationShutdown
   /** A write failed since the last one that was tried. */
   #suspect = false;
   #refusal: KeysteadError | undefined = new KeysteadError('AUDIT_UNAVAILABLE', 'the audit log was not looked at yet');
-  readonly #underWay = new Set<(refusal: KeysteadError) => void>();
+  readonly #underWay = new Set<(refusal: unknown) => void>();
 
   constructor(db: DataSource, audit: AuditLog) {
-    this.#pool = ownConnection(db);
+    this.#pool = auditConnection(db);
     audit.onTrouble = () => this.#doubt();
   }
 
@@ -48,18 +49,22 @@ export class AuditWatch implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   /** What the work gives. Throws AUDIT_UNAVAILABLE or DATABASE_UNAVAILABLE at once while the log cannot be written, also when that begins in the middle of the work. */
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#refusal !== undefined) throw this.#refusal;
-    let leave: (refusal: KeysteadError) => void = () => undefined;
-    const blocked = new Promise<never>((_, reject) => {
-      leave = reject;
+  during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    return new Promise((resolve, leave) => {
+      this.#underWay.add(leave);
+      const over = () => this.#underWay.delete(leave);
+      work().then(
+        (answer) => {
+          over();
+          resolve(answer);
+        },
+        (cause) => {
+          over();
+          leave(cause);
+        },
+      );
     });
-    this.#underWay.add(leave);
-    try {
-      return await Promise.race([work(), blocked]);
-    } finally {
-      this.#underWay.delete(leave);
-    }
   }
 
   async onApplicationBootstrap(): Promise<void> {

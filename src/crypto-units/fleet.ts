@@ -14,10 +14,11 @@ import { ProviderSource } from '../instances/providers.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { UnitState } from '../shared/unit-state.js';
 import { agentOf } from './agent-of.js';
-import { mayServe, unitState } from './conditions.js';
+import { unitState } from './conditions.js';
 import { LogVerdicts } from './log-verdicts.js';
 import { marksAfter, withNewerMarks } from './marks.js';
 import type { Observation } from './observation.js';
+import { ServingCache, servingOf } from './serving-cache.js';
 import { UnitLink } from './unit-link.js';
 import { marksOf, type UnitView, viewOf } from './unit-view.js';
 
@@ -41,6 +42,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   readonly #instances = new Map<string, Instance>();
   readonly #kmsUsers = new Map<string, Promise<KmsUser>>();
   readonly #kmsKids = new Map<string, string>();
+  readonly #serving = new ServingCache();
   #timer: NodeJS.Timeout | undefined;
   #reconciling: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -125,18 +127,15 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
   }
 
   /** Ids of the instance's units that serve now. */
-  serving(instanceId: string): string[] {
-    const members = this.#siblings(instanceId);
-    const ids = members.map(({ unit }) => unit.id);
+  serving(instanceId: string): readonly string[] {
     const pinned = this.#instances.get(instanceId)?.mkvp ?? null;
     const kmsUser = this.#kmsKids.get(instanceId);
-    const now = new Date();
-    return members
-      .filter(({ unit, link }) => {
-        const marks = { ...marksOf(unit, this.logs.of(unit.id, ids)), kmsUser };
-        return mayServe(marks, link.observation, pinned, now);
-      })
-      .map(({ unit }) => unit.id);
+    const inputs: unknown[] = [pinned, kmsUser, this.logs.revision];
+    for (const { unit, link } of this.#members.values()) {
+      if (unit.instanceId === instanceId) inputs.push(unit, link.observation);
+    }
+    const judge = () => servingOf(this.#siblings(instanceId), this.logs, pinned, kmsUser);
+    return this.#serving.of(instanceId, inputs, judge);
   }
 
   view(unitId: string): UnitView {
@@ -186,6 +185,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
     const instances = await this.db.manager.findBy(Instance, { deletedAt: IsNull() });
     const units = await this.db.manager.findBy(CryptoUnit, { retiredAt: IsNull() });
     for (const unit of units) await this.#meet(unit);
+    this.#serving.clear();
     this.#instances.clear(); // after the units: an instance that is known has all of them
     for (const instance of instances) this.#instances.set(instance.id, instance);
     await Promise.allSettled(instances.map(({ id }) => this.kmsUser(id))); // who uses it hears why it cannot be read

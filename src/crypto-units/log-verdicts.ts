@@ -19,6 +19,8 @@ const WAY_OUT = 'restore the newest database, or have the administrators accept 
 @Injectable()
 export class LogVerdicts {
   readonly #last = new Map<string, LogVerdict>();
+  /** Another number whenever a verdict may be another one. */
+  revision = 0;
 
   constructor(
     private readonly audit: AuditLog,
@@ -28,6 +30,7 @@ export class LogVerdicts {
   async judge(unitId: string, mark: UnitFacts['audit']): Promise<void> {
     if (mark !== null && mark !== 'unreadable' && !this.watch.writable) return;
     this.#last.set(unitId, await this.#verdictOn(mark));
+    this.revision += 1;
   }
 
   /** Of an instance's unit: when the log does not hold the checkpoint of one, none of them serves. */

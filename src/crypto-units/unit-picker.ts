@@ -42,7 +42,7 @@ export class UnitPicker {
    * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit that does answered.
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
-    let failure: unknown = new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    let failure: KeysteadError | undefined;
     for (const unitId of this.#inTurn(instanceId, avoid)) {
       const { breaker } = this.fleet.link(unitId);
       try {
@@ -58,7 +58,7 @@ export class UnitPicker {
         if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
       }
     }
-    throw failure;
+    throw failure ?? new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
   }
 
   async #attempt<T>(instanceId: string, unitId: string, work: (unit: CryptoClient) => Promise<T>): Promise<T> {
@@ -83,21 +83,21 @@ export class UnitPicker {
   }
 
   /** Ids of the units that serve the instance now. */
-  serving(instanceId: string): string[] {
+  serving(instanceId: string): readonly string[] {
     return this.fleet.serving(instanceId);
   }
 
-  #inTurn(instanceId: string, avoid: string | undefined): string[] {
+  /** The units that serve, in turn: the well ones first, then the others. */
+  *#inTurn(instanceId: string, avoid: string | undefined): Generator<string> {
     const units = this.serving(instanceId);
     this.#turn += 1;
-    const start = units.length === 0 ? 0 : this.#turn % units.length;
-    const turned = [...units.slice(start), ...units.slice(0, start)];
     const now = Date.now();
+    const well = (id: string) => id !== avoid && this.#isWell(id, now);
+    const inTurn = units.map((_, i) => units[(this.#turn + i) % units.length] as string);
+    const first = inTurn.find(well); // nearly always the only one that is asked
+    if (first !== undefined) yield first;
     const rank = (id: string) => (this.#isWell(id, now) ? 0 : 2) + (id === avoid ? 1 : 0);
-    return turned
-      .map((id) => ({ id, rank: rank(id) }))
-      .sort((a, b) => a.rank - b.rank)
-      .map(({ id }) => id);
+    yield* inTurn.filter((id) => id !== first).sort((a, b) => rank(a) - rank(b));
   }
 
   /** Others come first while it has requests that wait, or failed some. */

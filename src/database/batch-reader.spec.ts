@@ -2,19 +2,26 @@ import { BatchReader } from './batch-reader.js';
 
 const row = (id: string) => ({ id });
 
-it('reads with one statement what is asked for while another is under way, and each id once', async () => {
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+it('reads with one statement what is asked for in one turn, then what came while it was under way; each id once', async () => {
   const asked: (readonly string[])[] = [];
   const reader = new BatchReader(
     async (ids) => {
       asked.push(ids);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       return ids.filter((id) => id !== 'none').map(row);
     },
     ({ id }) => id,
   );
-  const rows = await Promise.all(['a', 'b', 'none', 'b', 'a'].map((id) => reader.find(id)));
-  expect(rows).toEqual([row('a'), row('b'), null, row('b'), row('a')]);
-  expect(asked).toEqual([['a'], ['b', 'none', 'a']]);
+  const first = ['a', 'b', 'a'].map((id) => reader.find(id));
+  await turn();
+  const second = ['none', 'b'].map((id) => reader.find(id));
+  expect(await Promise.all([...first, ...second])).toEqual([row('a'), row('b'), row('a'), null, row('b')]);
+  expect(asked).toEqual([
+    ['a', 'b'],
+    ['none', 'b'],
+  ]);
 });
 
 it('lets nobody join a statement that has begun: what changed before the question is in the answer', async () => {
@@ -22,12 +29,13 @@ it('lets nobody join a statement that has begun: what changed before the questio
   const reader = new BatchReader(
     async (ids) => {
       const seen = value;
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       return ids.map((id) => ({ id, seen }));
     },
     ({ id }) => id,
   );
   const before = reader.find('a');
+  await turn();
   value = 2;
   const after = reader.find('a');
   expect([(await before)?.seen, (await after)?.seen]).toEqual([1, 2]);

@@ -4,8 +4,8 @@ interface Waiting<Row> {
 }
 
 /**
- * Reads rows by an id, with one statement for all that are asked for while the one before is under way: what comes back is
- * as fresh as with a statement each, since nobody joins one that has begun.
+ * Reads rows by an id, with one statement for all that are asked for in one turn of the event loop, or while the one before
+ * is under way: what comes back is as fresh as with a statement each, since nobody joins one that has begun.
  */
 export class BatchReader<Row> {
   #waiting = new Map<string, Waiting<Row>[]>();
@@ -23,12 +23,13 @@ export class BatchReader<Row> {
       const others = this.#waiting.get(id);
       if (others === undefined) this.#waiting.set(id, [{ resolve, reject }]);
       else others.push({ resolve, reject });
-      if (!this.#reading) void this.#drain();
+      if (this.#reading) return;
+      this.#reading = true;
+      setImmediate(() => void this.#drain());
     });
   }
 
   async #drain(): Promise<void> {
-    this.#reading = true;
     while (this.#waiting.size > 0) {
       const batch = this.#waiting;
       this.#waiting = new Map();

@@ -31,8 +31,19 @@ export type Guarded = Pick<
   | 'state'
 >;
 
+/** Rows of keys and versions that cannot change any more: requests that come together share them. */
+const rows = new WeakMap<object, { readonly key: Guarded; readonly row: KeyRowFields }>();
+
 /** What the row MAC of a version covers besides the blob. */
 export function rowOf(key: Guarded, version: Pick<KeyVersion, 'id' | 'algorithm'>): KeyRowFields {
+  const known = rows.get(version);
+  if (known?.key === key) return known.row;
+  const row = makeRow(key, version);
+  if (Object.isFrozen(key) && Object.isFrozen(version)) rows.set(version, { key, row });
+  return row;
+}
+
+function makeRow(key: Guarded, version: Pick<KeyVersion, 'id' | 'algorithm'>): KeyRowFields {
   return {
     instance: key.instanceId,
     key: key.id,

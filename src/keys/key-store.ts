@@ -1,29 +1,41 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { BatchReader } from '../database/batch-reader.js';
+import { ReadLane } from '../database/read-lane.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isUuid } from '../shared/uuid.js';
 import { Key, KeyAlias, KeyVersion } from './key.entity.js';
 import type { KeyTarget } from './key-target.js';
+
+/** A key is hardly ever read for anything but its latest version: both come in one statement, as of one moment. */
+const WITH_LATEST = `
+  SELECT "k".*, "v"."keyId" AS "latestKeyId", "v"."instanceId" AS "latestInstanceId", "v"."algorithm" AS "latestAlgorithm",
+         "v"."blob" AS "latestBlob", "v"."mac" AS "latestMac", "v"."wraps" AS "latestWraps", "v"."createdAt" AS "latestCreatedAt"
+  FROM "keys" "k" LEFT JOIN "key_versions" "v" ON "v"."id" = "k"."versionId" WHERE "k"."id" = ANY($1)`;
+const VERSIONS = 'SELECT * FROM "key_versions" WHERE "id" = ANY($1)';
 
 /** Finds keys as clients name them. Always in the database: a key that was disabled elsewhere is disabled here. */
 @Injectable()
 export class KeyStore {
   readonly #keys: BatchReader<Key>;
   readonly #versions: BatchReader<KeyVersion>;
+  /** What was read with a key; undefined for one that was not read here. */
+  readonly #latest = new WeakMap<Key, KeyVersion>();
 
   constructor(private readonly db: DataSource) {
+    const lane = new ReadLane(db);
     this.#keys = new BatchReader(
-      (ids) => db.query(`SELECT * FROM "keys" WHERE "id" = ANY($1)`, [ids]),
+      async (ids) =>
+        (await lane.rows<KeyWithLatest>('keys-with-latest', WITH_LATEST, ids)).map((row) => this.#take(row)),
       ({ id }) => id,
     );
     this.#versions = new BatchReader(
-      (ids) => db.query(`SELECT * FROM "key_versions" WHERE "id" = ANY($1)`, [ids]),
+      (ids) => lane.rows('key-versions', VERSIONS, ids),
       ({ id }) => id,
     );
   }
 
-  /** The key of that id or alias, in the ring that was named. KEY_NOT_FOUND. */
+  /** The key of that id or alias, in the ring that was named, not to be changed. KEY_NOT_FOUND. */
   find(target: KeyTarget): Promise<Key> {
     return this.#find(target, (id) => this.#keys.find(id));
   }
@@ -43,7 +55,9 @@ export class KeyStore {
   /** A version of the key; null when it has none of that id. */
   async version(key: Key, versionId: string): Promise<KeyVersion | null> {
     if (!isUuid(versionId)) return null;
-    const version = await this.#versions.find(versionId.toLowerCase());
+    const id = versionId.toLowerCase();
+    const latest = id === key.versionId ? this.#latest.get(key) : undefined;
+    const version = latest ?? (await this.#versions.find(id));
     return version?.keyId === key.id ? version : null;
   }
 
@@ -51,6 +65,34 @@ export class KeyStore {
   async idOf(instanceId: string, key: string): Promise<string | undefined> {
     if (isUuid(key)) return key.toLowerCase();
     return (await this.db.manager.findOneBy(KeyAlias, { instanceId, alias: key }))?.keyId;
+  }
+
+  /** Many share what is read: nobody may change it. */
+  #take(row: KeyWithLatest): Key {
+    const {
+      latestKeyId,
+      latestInstanceId,
+      latestAlgorithm,
+      latestBlob,
+      latestMac,
+      latestWraps,
+      latestCreatedAt,
+      ...key
+    } = row;
+    if (latestKeyId !== null) {
+      const latest: KeyVersion = {
+        id: key.versionId,
+        keyId: latestKeyId,
+        instanceId: latestInstanceId,
+        algorithm: latestAlgorithm,
+        blob: latestBlob,
+        mac: latestMac,
+        wraps: latestWraps,
+        createdAt: latestCreatedAt,
+      };
+      this.#latest.set(key, Object.freeze(latest));
+    }
+    return Object.freeze(key);
   }
 
   async #find(target: KeyTarget, read: (id: string) => Promise<Key | null>): Promise<Key> {
@@ -63,6 +105,16 @@ export class KeyStore {
     if (id !== name.toLowerCase() && !key.aliases.includes(name)) throw noKey(name); // the MAC covers aliases in the key's row
     return key;
   }
+}
+
+interface KeyWithLatest extends Key {
+  readonly latestKeyId: string | null;
+  readonly latestInstanceId: string;
+  readonly latestAlgorithm: string;
+  readonly latestBlob: Buffer;
+  readonly latestMac: Buffer;
+  readonly latestWraps: string;
+  readonly latestCreatedAt: Date;
 }
 
 /** The answer for a key that is not there. */

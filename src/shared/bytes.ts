@@ -1,11 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { KeysteadError } from './errors.js';
 
 const LENGTH_BYTES = 4;
 
 /** SHA-256 (FIPS 180-4) of the bytes or UTF-8 text: 32 bytes. */
 export function sha256(data: Buffer | string): Buffer {
-  return createHash('sha256').update(data).digest();
+  return hash('sha256', data, 'buffer');
 }
 
 /** Equality of two byte strings in time that depends on their lengths alone. */

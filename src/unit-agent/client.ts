@@ -2,7 +2,7 @@ import { constants, type KeyObject, sign } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { needs } from '../shared/errors.js';
 import type { AgentConnection } from './agent-connection.js';
-import { readAllFields, readFields, rowFields, storedFields } from './fields.js';
+import { readAllFields, readFields, rowFields, storedBytes, storedFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
 import type {
   AuditMark,
@@ -61,12 +61,16 @@ export class CryptoClient {
 
   /** iv (12 bytes) ‖ ciphertext ‖ tag (16 bytes). Throws KEY_ROW_INVALID, KEY_STATE. */
   encrypt(row: KeyRowFields, blob: Buffer, mac: Buffer, aad: Buffer, plaintext: Buffer): Promise<Buffer> {
-    return this.connection.request('encrypt', lengthPrefixed([...rowFields(row), blob, mac, aad, plaintext]));
+    return this.#useRow('encrypt', { row, blob, mac }, aad, plaintext);
   }
 
   /** The plaintext. Throws CIPHERTEXT_INVALID, KEY_ROW_INVALID, KEY_STATE. */
   decrypt(row: KeyRowFields, blob: Buffer, mac: Buffer, aad: Buffer, sealed: Buffer): Promise<Buffer> {
-    return this.connection.request('decrypt', lengthPrefixed([...rowFields(row), blob, mac, aad, sealed]));
+    return this.#useRow('decrypt', { row, blob, mac }, aad, sealed);
+  }
+
+  #useRow(op: 'encrypt' | 'decrypt', stored: StoredRow, aad: Buffer, data: Buffer): Promise<Buffer> {
+    return this.connection.request(op, Buffer.concat([storedBytes(stored), lengthPrefixed([aad, data])]));
   }
 
   /**

@@ -5,13 +5,14 @@ import { assertAllowed } from '../shared/unit-state.js';
 import { signCheckpoint } from './audit-ops.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
-import { ROW_FIELDS, readFields, rowOf } from './fields.js';
+import { ROW_FIELDS, readFields, rowOf, STORED_FIELDS, splitFields, storedRow } from './fields.js';
+import type { GenuineRow } from './genuine-rows.js';
 import { generateImportPair, importPairPublicKey, importWithPair } from './import-ops.js';
-import { assertUsable, type KeyUse } from './key-row.js';
+import { assertAllows, assertGenuine, type KeyUse } from './key-row.js';
 import { CHALLENGE_BYTES, kmsUserProof } from './kms-user-proof.js';
 import { dropMaterial, importMaterial, newExternalRow } from './material-ops.js';
 import { reencrypt } from './reencrypt.js';
-import { assertNew, changeRows, checkRows, importRootKey, macOf } from './row-ops.js';
+import { assertNew, changeRows, checkRows, givenMac, importRootKey, macOf } from './row-ops.js';
 import type { Serving } from './serving.js';
 import { publicKey, sign, verify } from './signing-ops.js';
 import type { MasterKeyRecord } from './unit-record.js';
@@ -146,10 +147,10 @@ export class CryptoSession {
   /** MAC and state of the row are checked in the frame that uses its blob. */
   #withRow(use: KeyUse, body: Buffer): Serving & { blob: Buffer; aad: Buffer; data: Buffer } {
     const serving = this.#ready();
-    const fields = readFields(body, ROW_FIELDS + 4);
-    const [blob, given, aad, data] = fields.slice(ROW_FIELDS) as [Buffer, Buffer, Buffer, Buffer];
-    const row = rowOf(fields);
-    assertUsable(use, row, { given, computed: macOf(serving, row, blob) }, serving.instance);
+    const { first, rest } = splitFields(body, STORED_FIELDS);
+    const { state, blob } = this.unit.genuineRows.of(serving.macId, first, () => confirmed(serving, first));
+    assertAllows(use, state);
+    const [aad, data] = readFields(rest, 2) as [Buffer, Buffer];
     return { ...serving, blob, aad, data };
   }
 
@@ -169,6 +170,13 @@ export class CryptoSession {
     }
     return { token: this.unit.keeper.token(), instance: record.instance, ...idsOf(mk) };
   }
+}
+
+/** The row, its MAC computed in the token. KEY_ROW_INVALID. */
+function confirmed(serving: Serving, fields: Buffer): GenuineRow {
+  const stored = storedRow(readFields(fields, STORED_FIELDS));
+  assertGenuine(stored.row, givenMac(serving, stored), serving.instance);
+  return { state: stored.row.state, blob: Buffer.from(stored.blob) }; // not a view that keeps the whole piece of the stream
 }
 
 const ids = new WeakMap<MasterKeyRecord, { wrapId: Buffer; macId: Buffer }>();

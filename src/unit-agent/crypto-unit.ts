@@ -1,6 +1,7 @@
 import type { Importer, UnitToken } from '../pkcs11/unit-token.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { AgentLog } from './agent-log.js';
+import { GenuineRows } from './genuine-rows.js';
 import { Journal } from './journal.js';
 import { masterKeyMatches } from './master-key-proof.js';
 import { signReceipt } from './receipts.js';
@@ -21,6 +22,7 @@ export interface PendingImporter {
 /** One crypto unit as its agent holds it: the token, the record, and what lives only as long as the token is open. */
 export class CryptoUnit {
   readonly keeper: TokenKeeper;
+  readonly genuineRows = new GenuineRows();
   /** Both proofs of the master key held when they were last computed in this generation. */
   masterKeyProved = false;
   pendingImporter: PendingImporter | undefined;
@@ -128,6 +130,7 @@ export class CryptoUnit {
   /** Forgets all that belongs to an open token. */
   dropGeneration(): void {
     this.#journal = undefined;
+    this.genuineRows.forget();
     this.pendingImporter = undefined;
     this.masterKeyProved = false;
   }

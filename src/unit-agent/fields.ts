@@ -1,3 +1,4 @@
+import { lengthPrefixed } from '../shared/bytes.js';
 import { needs } from '../shared/errors.js';
 import type { KeyRowFields, StoredRow } from './protocol.js';
 
@@ -9,6 +10,17 @@ export function readFields(body: Buffer, count: number): Buffer[] {
   const { fields, whole } = cut(body, count);
   needs(whole && fields.length === count, 'BAD_REQUEST', wants(`${count} length-prefixed fields`));
   return fields;
+}
+
+/** The body after its first `count` fields, and those fields together, as they came. Throws BAD_REQUEST. */
+export function splitFields(body: Buffer, count: number): { first: Buffer; rest: Buffer } {
+  let at = 0;
+  for (let n = 0; n < count; n += 1) {
+    needs(at + 4 <= body.length, 'BAD_REQUEST', wants(`more than ${count} length-prefixed fields`));
+    at += 4 + body.readUInt32BE(at);
+  }
+  needs(at <= body.length, 'BAD_REQUEST', wants(`more than ${count} length-prefixed fields`));
+  return { first: body.subarray(0, at), rest: body.subarray(at) };
 }
 
 /** Like readFields, however many there are. */
@@ -54,6 +66,17 @@ export const ROW_FIELDS = 6;
 /** The fields of a stored row: those of the row, the blob, the MAC. */
 export function storedFields({ row, blob, mac }: StoredRow): (string | Buffer)[] {
   return [...rowFields(row), blob, mac];
+}
+
+const encoded = new WeakMap<KeyRowFields, { readonly blob: Buffer; readonly mac: Buffer; readonly bytes: Buffer }>();
+
+/** The fields of a stored row as they go into a frame; made once for the same row. */
+export function storedBytes({ row, blob, mac }: StoredRow): Buffer {
+  const known = encoded.get(row);
+  if (known?.blob === blob && known.mac === mac) return known.bytes;
+  const bytes = lengthPrefixed(storedFields({ row, blob, mac }));
+  encoded.set(row, { blob, mac, bytes });
+  return bytes;
 }
 
 export const STORED_FIELDS = ROW_FIELDS + 2;

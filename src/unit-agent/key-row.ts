@@ -1,5 +1,5 @@
 import { equalBytes, lengthPrefixed } from '../shared/bytes.js';
-import { needs } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import { rowFields } from './fields.js';
 import type { KeyRowFields } from './protocol.js';
 
@@ -44,12 +44,14 @@ export function assertUsable(
   instance: string,
 ): void {
   assertGenuine(row, mac, instance);
+  assertAllows(use, row.state);
+}
+
+/** Throws KEY_STATE unless a key in this state may be used so. */
+export function assertAllows(use: KeyUse, state: string): void {
   const states: readonly string[] = USABLE[use];
-  needs(
-    states.includes(row.state),
-    'KEY_STATE',
-    `a key that is ${row.state} cannot ${use}; it must be ${states.join(' or ')}`,
-  );
+  if (states.includes(state)) return;
+  throw new KeysteadError('KEY_STATE', `a key that is ${state} cannot ${use}; it must be ${states.join(' or ')}`);
 }
 
 /** Throws KEY_ROW_INVALID unless the row is genuine; KEY_STATE unless it may go to this state or is in it already. */
@@ -73,7 +75,8 @@ export function assertHasMaterial({ state }: KeyRowFields, blob: Buffer): void {
   needs(fits, 'KEY_STATE', `a key without material cannot be ${state}; import its material`);
 }
 
-function assertGenuine(row: KeyRowFields, mac: { given: Buffer; computed: Buffer }, instance: string): void {
+/** Throws KEY_ROW_INVALID unless the row is genuine. */
+export function assertGenuine(row: KeyRowFields, mac: { given: Buffer; computed: Buffer }, instance: string): void {
   needs(
     isGenuine(row, mac, instance),
     'KEY_ROW_INVALID',

@@ -9,8 +9,10 @@ import { parseStrictJson } from '../../shared/strict-json.js';
  */
 export function readBody<Schema extends z.ZodType>(schema: Schema, raw: Buffer | undefined): z.output<Schema> {
   const value = parsed(raw);
-  const optional = schema.safeParse(undefined);
-  if (optional.success && (value === undefined || isEmpty(value))) return optional.data;
+  if (value === undefined || isEmpty(value)) {
+    const optional = schema.safeParse(undefined);
+    if (optional.success) return optional.data;
+  }
   if (value === undefined) throw new KeysteadError('BODY_MISSING', 'this operation wants a JSON object');
   const checked = schema.safeParse(folded(schema, value), { reportInput: true });
   if (checked.success) return checked.data;
@@ -35,7 +37,7 @@ function folded(schema: z.ZodType, value: unknown): unknown {
   if (!(plain instanceof z.ZodObject) || typeof value !== 'object' || value === null || Array.isArray(value))
     return value;
   const shape = plain.shape as Readonly<Record<string, z.ZodType>>;
-  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  const names = namesOf(shape);
   const members: Record<string, unknown> = {};
   for (const [given, member] of Object.entries(value)) {
     const name = names.get(given.toLowerCase()) ?? given;
@@ -45,6 +47,17 @@ function folded(schema: z.ZodType, value: unknown): unknown {
     if (member === null && inner !== undefined) delete members[name];
   }
   return members;
+}
+
+const folds = new WeakMap<object, ReadonlyMap<string, string>>();
+
+/** The member names by their lower-case forms. */
+function namesOf(shape: object): ReadonlyMap<string, string> {
+  const known = folds.get(shape);
+  if (known !== undefined) return known;
+  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  folds.set(shape, names);
+  return names;
 }
 
 /** The schema below optional, default and transform. */
