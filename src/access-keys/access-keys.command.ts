@@ -14,6 +14,7 @@ import { AccessKey } from './access-key.entity.js';
 import { type AccessKeyDialect, type AccessKeyView, accessKeyViewOf } from './access-key.js';
 import { accessKeyRow, secretAad } from './access-key-row.js';
 import { newAccessKeyText } from './access-key-text.js';
+import { toldAccessKey } from './told-access-keys.js';
 
 export interface NewAccessKey {
   readonly dialect: AccessKeyDialect;
@@ -73,6 +74,7 @@ export class CreateAccessKeyHandler implements ICommandHandler<CreateAccessKey> 
           scopes: key.scopes,
           expiresAt: key.expiresAt,
         },
+        row: toldAccessKey(key),
       });
     });
     return { ...accessKeyViewOf(key), secret };
@@ -160,6 +162,7 @@ export class RevokeAccessKeyHandler implements ICommandHandler<RevokeAccessKey> 
         instanceId: key.instanceId,
         target: id,
         detail: { name: key.name },
+        row: toldAccessKey(key),
       });
       return accessKeyViewOf(key);
     });

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { RowWatch } from '../audit/row-watch.js';
 import { ApiKey } from './api-key.entity.js';
 import { CreateApiKeyHandler, RevokeApiKeyHandler } from './api-keys.command.js';
 import { Authentication } from './authentication.js';
@@ -12,6 +13,7 @@ import { ReadAuditHandler, ReadAuditHeadHandler, ReadAuditLinesHandler } from '.
 import { RequestMeter } from './request-meter.js';
 import { TokenKey } from './token-key.js';
 import { AccessTokens } from './tokens.js';
+import { WATCHED_API_KEYS } from './told-api-keys.js';
 
 @Global()
 @Module({
@@ -33,4 +35,8 @@ import { AccessTokens } from './tokens.js';
   ],
   exports: [AccessTokens, Authentication, FailedAttempts, Gate, RequestMeter, TokenKey],
 })
-export class AccessModule {}
+export class AccessModule {
+  constructor(rows: RowWatch) {
+    rows.watch(WATCHED_API_KEYS);
+  }
+}

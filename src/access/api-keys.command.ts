@@ -9,6 +9,7 @@ import { hashOfApiKey, makeApiKey } from './api-key-text.js';
 import { type ApiKeyView, apiKeyViewOf, assertGrants } from './api-key-view.js';
 import type { Caller } from './caller.js';
 import type { Grant } from './scope.js';
+import { toldApiKey } from './told-api-keys.js';
 
 export interface NewApiKey {
   readonly name: string;
@@ -58,6 +59,7 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
         by: by.name,
         target: row.id,
         detail: { name: row.name, roles: row.roles, scopes: row.scopes, expiresAt: row.expiresAt },
+        row: toldApiKey(row),
       });
     });
     return { ...apiKeyViewOf(row), apiKey };
@@ -97,6 +99,7 @@ export class RevokeApiKeyHandler implements ICommandHandler<RevokeApiKey> {
         by: by.name,
         target: id,
         detail: { name: key.name },
+        row: toldApiKey(key),
       });
       return apiKeyViewOf(key);
     });

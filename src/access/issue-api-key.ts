@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/audit-log.js';
 import type { Role } from '../shared/permissions.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey } from './api-key-text.js';
+import { toldApiKey } from './told-api-keys.js';
 
 /** Whose key it is, what it may do and for how long; `act` and `by` go into the audit line. */
 export interface NewApiKey {
@@ -19,8 +20,9 @@ export interface NewApiKey {
 export async function issueApiKey(tx: EntityManager, audit: AuditLog, key: string, about: NewApiKey): Promise<string> {
   const id = randomUUID();
   const { name, roles, expiresAt, act, by } = about;
-  const row = { id, name, hash: hashOfApiKey(key), roles: [...roles], createdAt: new Date() };
-  await tx.insert(ApiKey, { ...row, scopes: [], expiresAt, revokedAt: null });
-  await audit.append(tx, { act, outcome: 'success', by, target: id });
+  const given = { id, name, hash: hashOfApiKey(key), roles: [...roles], createdAt: new Date() };
+  const row: ApiKey = { ...given, scopes: [], expiresAt, revokedAt: null };
+  await tx.insert(ApiKey, row);
+  await audit.append(tx, { act, outcome: 'success', by, target: id, row: toldApiKey(row) });
   return id;
 }

@@ -1,6 +1,7 @@
 import { needs } from '../shared/errors.js';
 import { canonicalJson } from './audit-chain.js';
 import type { AuditRecord } from './audit-record.js';
+import type { ToldRow } from './told-row.js';
 
 /** What is told of an act. `by` names who asked; `detail` holds no secret and no bytes. */
 export interface AuditEntry {
@@ -11,6 +12,8 @@ export interface AuditEntry {
   readonly unitId?: string | undefined;
   readonly target?: string | undefined;
   readonly detail?: object | undefined;
+  /** What the act left in a watched table under the target's id; it goes into the detail. */
+  readonly row?: ToldRow | undefined;
 }
 
 /** An entry as it goes into the table, but for its place in the chain. */
@@ -23,7 +26,8 @@ const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 /** Throws INTERNAL for bytes in the detail, BAD_REQUEST for a detail above 900,000 bytes. */
 export function prepared(entry: AuditEntry): Prepared {
-  const detail = entry.detail === undefined ? null : canonicalJson(entry.detail);
+  const told = entry.row === undefined ? entry.detail : { ...entry.detail, row: entry.row };
+  const detail = told === undefined ? null : canonicalJson(told);
   const fits = detail === null || Buffer.byteLength(detail) <= MOST_DETAIL_BYTES;
   needs(
     fits,

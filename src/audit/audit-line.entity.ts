@@ -1,8 +1,9 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { AuditRecord } from './audit-record.js';
 
 /** One act or refusal. Never changed: a trigger refuses UPDATE, DELETE and TRUNCATE, and the hashes form a chain. */
 @Entity('audit_lines')
+@Index('audit_lines_rows', { synchronize: false })
 export class AuditLine implements AuditRecord {
   /** 1, 2, 3, … without gaps. A bigint: TypeORM gives it as text. */
   @PrimaryColumn('bigint') readonly seq!: string;

@@ -61,6 +61,12 @@ export class AuditLog {
     await this.#lane.write(prepared(entry));
   }
 
+  /** The number that the next line has at least: what was changed with it was changed after all lines that are there. */
+  async nextSeq(tx: EntityManager = this.db.manager): Promise<string> {
+    const [row] = await tx.query<{ next: string }[]>('SELECT coalesce(max("seq"), 0) + 1 AS "next" FROM "audit_lines"');
+    return row?.next ?? '1';
+  }
+
   /** The newest lines first, those before `before` when it is given, that the filter lets through; at most 1000, 100 when `limit` is not given. */
   list(filter: AuditFilter = {}): Promise<ShownLine[]> {
     return listLines(this.db.manager, filter);

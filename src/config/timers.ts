@@ -30,7 +30,11 @@ export const TIMERS = {
   KEYSTEAD_TIMER_TOKEN_MS: ms(HOUR, 'How long an access token of /identity/token holds', SOON_MS),
   KEYSTEAD_TIMER_KEYSTONE_TOKEN_MS: ms(DAY, 'How long a token of /v3/auth/tokens holds', SOON_MS),
   KEYSTEAD_TIMER_DUE_KEYS_MS: ms(MINUTE, 'How often keys are expired, rotated and purged that are due', SOON_MS),
-  KEYSTEAD_TIMER_INTEGRITY_MS: ms(HOUR, 'How often the MACs of all stored keys are checked', SOON_MS),
+  KEYSTEAD_TIMER_INTEGRITY_MS: ms(
+    10 * SECOND,
+    'How often all stored rows are checked; after a long check, 20 times as long',
+    SOON_MS,
+  ),
   KEYSTEAD_TIMER_AUDIT_CHECKPOINT_MS: ms(MINUTE, 'How often the units sign how far the audit log has come', SOON_MS),
   KEYSTEAD_TIMER_FAILED_ATTEMPT_MS: ms(6 * SECOND, 'How soon one more failed authentication is allowed', SOON_MS),
 } as const;

@@ -116,6 +116,7 @@ it.each([
     'Quarantined',
     'EpochChanged',
   ],
+  ['its token is one of yesterday', seen({ record: { ...record, counter: 2 } }), 'Quarantined', 'TokenRolledBack'],
 ] as const)('a unit does not serve when %s', (_what, observation, type, reason) => {
   expect(condition(type, marks, observation as Observation | undefined)).toMatchObject({ reason });
   expect(mayServe(marks, observation as Observation | undefined, mkvp, now)).toBe(false);

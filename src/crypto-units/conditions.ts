@@ -10,6 +10,8 @@ export interface UnitMarks {
   readonly serial: string | null;
   readonly claimedEpoch: string | null;
   readonly lastRecord: RecordFacts | null;
+  /** The agent's time of the facts that the marks were taken from. */
+  readonly seenAt?: Date | null;
   readonly maintenance: boolean;
   /** Capabilities that every unit needs and this token has not. */
   readonly missing: readonly string[];
@@ -150,6 +152,11 @@ function quarantined(marks: UnitMarks, observation: Observation | undefined, pin
     if (record !== null && marks.claimedEpoch !== null && record.epoch !== marks.claimedEpoch) {
       return say('EpochChanged', 'the unit record is of another claim than the one that was finished here');
     }
+    if (isSetBack(marks, observation.facts)) {
+      const message =
+        'the unit took more signed commands than its token knows of; bring back the newest token, or zeroize';
+      return say('TokenRolledBack', message);
+    }
   }
   if (marks.log.kind === 'rolled-back') return say('DatabaseRolledBack', marks.log.message);
   const match = masterKeyMatches(marks, observation, pinnedMkvp);
@@ -162,6 +169,12 @@ function quarantined(marks: UnitMarks, observation: Observation | undefined, pin
     );
   }
   return { type: 'Quarantined', status: 'False', reason: 'None', message: 'the unit is in order' };
+}
+
+/** Facts that are newer than what was noted of the unit, and know fewer commands of the same claim. */
+function isSetBack({ lastRecord, seenAt }: UnitMarks, { record, at }: UnitFacts): boolean {
+  if (record === null || lastRecord === null || record.epoch !== lastRecord.epoch) return false;
+  return record.counter < lastRecord.counter && (seenAt == null || new Date(at) > seenAt);
 }
 
 function inSync(record: RecordFacts | null, siblings: readonly (RecordFacts | null)[]): Condition {

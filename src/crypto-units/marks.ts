@@ -36,6 +36,7 @@ function withRecord(marks: Marks, facts: UnitFacts): Marks {
   const { record, receiptKey, token } = facts;
   if (record === null || receiptKey === null || token.serial !== marks.serial) return marks;
   if (marks.claimedEpoch !== null && marks.claimedEpoch !== record.epoch) return marks;
+  if (marks.lastRecord?.epoch === record.epoch && marks.lastRecord.counter > record.counter) return marks;
   return {
     serial: marks.serial,
     claimedEpoch: record.epoch,

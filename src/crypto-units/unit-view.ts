@@ -76,6 +76,7 @@ export function marksOf(unit: CryptoUnit, log: LogVerdict = UNKNOWN): UnitMarks 
     serial: unit.serial,
     claimedEpoch: unit.claimedEpoch,
     lastRecord: unit.lastRecord,
+    seenAt: unit.seenAt,
     maintenance: unit.maintenance,
     missing: unit.capabilities?.missing ?? [],
     log,

@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { z } from 'zod';
+import { ChainWatch } from '../audit/chain-watch.js';
+import { RowWatch } from '../audit/row-watch.js';
 import { AuditCheckpoints } from '../crypto-units/audit-checkpoints.js';
 import { Uuid } from '../http/uuid.js';
 import { KeyIntegrity } from '../keys/key-integrity.js';
@@ -34,6 +36,8 @@ export class HealthController {
   constructor(
     private readonly board: HealthBoard,
     private readonly integrity: KeyIntegrity,
+    private readonly rows: RowWatch,
+    private readonly chain: ChainWatch,
     private readonly signing: AuditCheckpoints,
   ) {
     this.#loop.enable();
@@ -66,6 +70,8 @@ export class HealthController {
     const { units, serving, quarantined, oaepFallback, databaseWritable, auditWritable, rolledBack } =
       this.board.facts();
     const changed = this.integrity.report().invalid.length;
+    const { keys: _, ...others } = this.rows.changed();
+    const spoilt = Object.values(others).flat().length;
     const status = VERDICT[state];
     const answers = { pass: 200, warn: codes.warncode ?? 200, fail: codes.failcode ?? 503 };
     reply
@@ -84,6 +90,9 @@ export class HealthController {
         'keys:integrity': [
           { observedValue: changed, observedUnit: 'changed keys', status: changed > 0 ? 'warn' : 'pass' },
         ],
+        'database:rows': [
+          { observedValue: spoilt, observedUnit: 'changed rows', status: spoilt > 0 ? 'warn' : 'pass' },
+        ],
         'audit:writable': [{ observedValue: auditWritable, status: auditWritable ? 'pass' : 'fail' }],
         'audit:checkpoints': [this.#checkpoints(rolledBack)],
         'database:writable': [{ observedValue: databaseWritable, status: databaseWritable ? 'pass' : 'fail' }],
@@ -94,7 +103,8 @@ export class HealthController {
   /** What the units signed of the audit log, against the log. */
   #checkpoints(rolledBack: boolean): { observedValue: string; status: 'pass' | 'fail' } {
     if (rolledBack) return { observedValue: 'DatabaseRolledBack', status: 'fail' };
-    if (this.signing.problem !== null) return { observedValue: 'AuditTampered', status: 'fail' };
+    if (this.signing.problem !== null || this.chain.bad !== null)
+      return { observedValue: 'AuditTampered', status: 'fail' };
     return { observedValue: 'held', status: 'pass' };
   }
 

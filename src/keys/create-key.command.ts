@@ -21,6 +21,7 @@ import type { KeyView } from './key-view.js';
 import { keyViewOf } from './key-view-of.js';
 import type { Material } from './material.js';
 import { newKeyRow } from './new-key.js';
+import { toldKey } from './told-keys.js';
 
 export interface NewKey extends Material {
   /** 1 to 255 characters. */
@@ -82,7 +83,8 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
     policies.assertCreate(input);
     await this.quota.assertRoom(this.db.manager, instanceId, input.aliases?.length ?? 0);
     const keyPolicies = policies.forNewKey(input);
-    const planned = newKeyRow(randomUUID(), { instanceId, keyRingId }, input, keyPolicies, iamIdOf(by), createdAt);
+    const row = newKeyRow(randomUUID(), { instanceId, keyRingId }, input, keyPolicies, iamIdOf(by), createdAt);
+    const planned: Key = { ...row, auditSeq: await this.audit.nextSeq() };
     const made = await this.#make(planned, input);
     const key: Key = {
       ...planned,
@@ -115,6 +117,7 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
           expirationDate: key.expiresAt,
           provedOn: made.provedOn,
         },
+        row: await toldKey(tx, key.id),
       });
     });
     return keyViewOf(key, this.config.timers, new Date(), 'payload' in made ? made.payload : null);

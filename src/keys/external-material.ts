@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import type { OpenedToken } from '../import-tokens/parameter-issue.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
@@ -37,7 +38,10 @@ export interface ImportedMaterial {
 /** The coming and going of the material of external keys. Each has exactly one version, whose blob is empty without it. */
 @Injectable()
 export class ExternalMaterial {
-  constructor(private readonly units: KeyUnits) {}
+  constructor(
+    private readonly units: KeyUnits,
+    private readonly audit: AuditLog,
+  ) {}
 
   /**
    * Puts material into a locked key, after another unit worked with it. IMPORT_INVALID, MATERIAL_LENGTH,
@@ -51,7 +55,8 @@ export class ExternalMaterial {
     now: Date,
   ): Promise<ImportedMaterial> {
     const version = await tx.findOneByOrFail(KeyVersion, { keyId: key.id });
-    const active: Key = { ...key, state: ACTIVE };
+    const auditSeq = await this.audit.nextSeq(tx);
+    const active: Key = { ...key, state: ACTIVE, auditSeq };
     const { unitId, result: made } = await this.units.use(key, (unit) =>
       unit.importMaterial(
         token.pair.row,
@@ -82,6 +87,7 @@ export class ExternalMaterial {
       materialBinding: made.binding,
       changedAt: now,
       updatedAt: now,
+      auditSeq,
     } as const;
     const next: Key = { ...key, ...changes };
     const { result } = await this.units.use(key, (unit) => unit.changeRows([{ ...proved, next: nextOf(next) }]));
@@ -97,10 +103,10 @@ export class ExternalMaterial {
   /** Takes the material out of a locked key: the blob is gone, and the key waits for the same material again. */
   async drop(tx: EntityManager, key: Key, now: Date): Promise<Key> {
     const version = await tx.findOneByOrFail(KeyVersion, { keyId: key.id });
-    const changes = { state: PENDING, materialExpiresAt: null, changedAt: now, updatedAt: now } as const;
+    const auditSeq = await this.audit.nextSeq(tx);
+    const changes = { state: PENDING, materialExpiresAt: null, changedAt: now, updatedAt: now, auditSeq } as const;
     const next: Key = { ...key, ...changes };
-    const { policy } = nextOf(next);
-    const { result } = await this.units.use(key, (unit) => unit.dropMaterial(storedRowOf(key, version), policy));
+    const { result } = await this.units.use(key, (unit) => unit.dropMaterial(storedRowOf(key, version), nextOf(next)));
     await tx.update(KeyVersion, { id: version.id }, { blob: Buffer.alloc(0), mac: result.mac });
     await tx.update(Key, { id: key.id }, changes);
     return next;

@@ -13,6 +13,7 @@ import type { GrantOperation, GrantView } from './key-grant.js';
 import { fieldRefused } from './key-rules.js';
 import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
+import { KeyUnits } from './key-units.js';
 
 const MOST_GRANTS = 100;
 const MOST_CHARACTERS = 255;
@@ -51,7 +52,10 @@ export class CreateGrant extends Command<GrantView> {
 
 @CommandHandler(CreateGrant)
 export class CreateGrantHandler implements ICommandHandler<CreateGrant> {
-  constructor(private readonly acts: KeyActs) {}
+  constructor(
+    private readonly acts: KeyActs,
+    private readonly units: KeyUnits,
+  ) {}
 
   async execute({ by, target, input }: CreateGrant): Promise<GrantView> {
     assertGrant(input);
@@ -66,7 +70,10 @@ export class CreateGrantHandler implements ICommandHandler<CreateGrant> {
       const count = await tx.countBy(KeyGrant, { keyId: found.id });
       needs(count < MOST_GRANTS, 'GRANT_QUOTA', `a key may have ${MOST_GRANTS} grants; revoke some`);
       await tx.insert(KeyGrant, { ...made, instanceId: found.instanceId, keyId: found.id });
-      return { key: found, detail: { grantId: id, grantee, operations, retiringPrincipal } };
+      return {
+        key: await this.units.change(tx, found, {}),
+        detail: { grantId: id, grantee, operations, retiringPrincipal },
+      };
     });
     return { ...made, instanceId: key.instanceId, keyId: key.id };
   }
@@ -91,14 +98,17 @@ export class RevokeGrant extends Command<void> {
 
 @CommandHandler(RevokeGrant)
 export class RevokeGrantHandler implements ICommandHandler<RevokeGrant> {
-  constructor(private readonly acts: KeyActs) {}
+  constructor(
+    private readonly acts: KeyActs,
+    private readonly units: KeyUnits,
+  ) {}
 
   async execute({ by, target, grantId }: RevokeGrant): Promise<void> {
     await this.acts.run({ by, act: RevokeGrant.act }, target, async (tx, key, now) => {
       assertAllowed('revoke a grant on', key, now);
       const { grantee, operations } = await grantOf(tx, key, grantId);
       await tx.delete(KeyGrant, { id: grantId });
-      return { key, detail: { grantId, grantee, operations } };
+      return { key: await this.units.change(tx, key, {}), detail: { grantId, grantee, operations } };
     });
   }
 }
@@ -126,7 +136,10 @@ export class RetireGrant extends Command<void> {
 
 @CommandHandler(RetireGrant)
 export class RetireGrantHandler implements ICommandHandler<RetireGrant> {
-  constructor(private readonly acts: KeyActs) {}
+  constructor(
+    private readonly acts: KeyActs,
+    private readonly units: KeyUnits,
+  ) {}
 
   async execute({ by, target, grantId }: RetireGrant): Promise<void> {
     await this.acts.run({ by, act: RetireGrant.act }, target, async (tx, key, now) => {
@@ -140,7 +153,10 @@ export class RetireGrantHandler implements ICommandHandler<RetireGrant> {
         'only the retiring principal of a grant, or a grantee with retire-grant, may retire it',
       );
       await tx.delete(KeyGrant, { id: grantId });
-      return { key, detail: { grantId, grantee: grant.grantee, operations: grant.operations } };
+      return {
+        key: await this.units.change(tx, key, {}),
+        detail: { grantId, grantee: grant.grantee, operations: grant.operations },
+      };
     });
   }
 }

@@ -1,34 +1,54 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
-import { DataSource, In, MoreThan } from 'typeorm';
+import { DataSource, In, IsNull, MoreThan } from 'typeorm';
+import { KEYSTEAD } from '../access/caller.js';
+import { ChainWatch } from '../audit/chain-watch.js';
+import { RowWatch } from '../audit/row-watch.js';
 import { Config } from '../config/config.js';
 import { LOG } from '../config/log.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { KeysteadError, messageOf } from '../shared/errors.js';
+import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { Key, KeyVersion } from './key.entity.js';
+import { KeyActs } from './key-acts.js';
 import { KeyIntegrity } from './key-integrity.js';
 import { rowOf } from './key-row.js';
+import { KeyUnits } from './key-units.js';
 
 const PAGE = 200;
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
-/** Walks all stored versions and has units check their MACs. What was changed behind our back shows in health. */
+/** After a walk that is longer comes a rest that is so many times as long: walks over a million keys take a twentieth of the time. */
+const SHORT_WALK_MS = 2_000;
+const REST = 20;
+/** Rows from before there were numbers, of one walk. */
+const MOST_NUMBERED = 500;
+
+/**
+ * Walks what is stored: whether the audit log tells the same of it, and whether units find the MACs of all versions right.
+ * What was changed behind our back shows in health.
+ */
 @Injectable()
 export class IntegrityWalk implements OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
   #stopping = false;
+  #restUntil = 0;
 
   constructor(
     private readonly db: DataSource,
     private readonly units: UnitPicker,
     private readonly integrity: KeyIntegrity,
+    private readonly watch: RowWatch,
+    private readonly chain: ChainWatch,
+    private readonly acts: KeyActs,
+    private readonly keyUnits: KeyUnits,
     private readonly config: Config,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onApplicationBootstrap(): void {
     this.#timer = setInterval(() => {
+      if (performance.now() < this.#restUntil) return;
       this.#round ??= this.run()
         .catch((cause) => this.log.warn({ event: 'integrity-not-checked', cause: messageOf(cause) }))
         .finally(() => {
@@ -45,7 +65,31 @@ export class IntegrityWalk implements OnApplicationBootstrap, OnApplicationShutd
 
   /** One walk. Keys of instances without a serving unit are passed over. */
   async run(): Promise<void> {
+    const began = performance.now();
+    const before = new Set(this.integrity.report().invalid);
+    const known = this.watch.changed();
+    await this.chain.walk(() => this.#stopping);
+    await this.watch.walk(() => this.#stopping);
+    const { rows, invalid, unnumbered } = await this.#macs();
+    if (this.#stopping) return;
+    const { keys = [], ...others } = this.watch.changed();
+    this.integrity.walked(rows, invalid, new Set(keys));
+    const found = this.integrity.report().invalid.filter((id) => !before.has(id));
+    if (found.length > 0)
+      this.log.error({ event: 'key-rows-changed', keys: found.slice(0, PAGE), count: found.length });
+    for (const [table, all] of Object.entries(others)) {
+      const ids = all.filter((id) => !known[table]?.includes(id));
+      if (ids.length > 0) this.log.error({ event: 'rows-changed', table, ids: ids.slice(0, PAGE), count: ids.length });
+    }
+    for (const key of unnumbered) await this.#number(key);
+    const ended = performance.now();
+    if (ended - began > SHORT_WALK_MS) this.#restUntil = ended + REST * (ended - began);
+  }
+
+  /** All MACs: how many rows there are, keys whose rows units refuse, and some good ones that have no number yet. */
+  async #macs(): Promise<{ rows: number; invalid: Set<string>; unnumbered: Key[] }> {
     const invalid = new Set<string>();
+    const unnumbered: Key[] = [];
     let [rows, last] = [0, FIRST];
     for (let more = true; more && !this.#stopping; ) {
       const page = await this.db.manager.find(KeyVersion, {
@@ -53,17 +97,30 @@ export class IntegrityWalk implements OnApplicationBootstrap, OnApplicationShutd
         order: { id: 'ASC' },
         take: PAGE,
       });
-      for (const id of await this.#invalidOf(page)) invalid.add(id);
+      const refused = await this.#invalidOf(page);
+      for (const id of refused) invalid.add(id);
+      if (unnumbered.length < MOST_NUMBERED) unnumbered.push(...(await this.#unnumbered(page, refused)));
       last = page.at(-1)?.id ?? last;
       rows += page.length;
       more = page.length === PAGE;
     }
+    return { rows, invalid, unnumbered };
+  }
+
+  #unnumbered(page: readonly KeyVersion[], refused: readonly string[]): Promise<Key[]> {
+    const ids = page.map(({ keyId }) => keyId).filter((id) => !refused.includes(id));
+    return this.db.manager.findBy(Key, { id: In(ids), auditSeq: IsNull() });
+  }
+
+  /** From then on the audit log tells of the key. One whose instance has no serving unit has to wait. */
+  async #number({ id, instanceId }: Key): Promise<void> {
     if (this.#stopping) return;
-    const { invalid: before } = this.integrity.report();
-    const found = [...invalid].filter((id) => !before.includes(id));
-    if (found.length > 0)
-      this.log.error({ event: 'key-rows-changed', keys: found.slice(0, PAGE), count: found.length });
-    this.integrity.walked(rows, invalid);
+    await this.acts
+      .run({ by: KEYSTEAD, act: 'kms.secrets.number' }, { instanceId, key: id }, async (tx, key) => {
+        needs(key.auditSeq === null, 'KEY_STATE', 'somebody was quicker');
+        return { key: await this.keyUnits.change(tx, key, {}) };
+      })
+      .catch((cause) => this.log.debug({ event: 'key-not-numbered', key: id, cause: messageOf(cause) }));
   }
 
   /** The ids of keys of this page that units refuse. A row may have changed since it was read: those are read again. */

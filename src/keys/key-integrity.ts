@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { needs } from '../shared/errors.js';
 
 export interface IntegrityReport {
   /** When the last walk over all rows ended; null before the first. */
@@ -9,15 +10,19 @@ export interface IntegrityReport {
   readonly invalid: readonly string[];
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** What this process knows of the integrity of stored keys: health shows it. */
 @Injectable()
 export class KeyIntegrity {
   #checkedAt: Date | null = null;
   #rows = 0;
   #invalid = new Set<string>();
+  #untold = NONE;
 
   report(): IntegrityReport {
-    return { checkedAt: this.#checkedAt, rows: this.#rows, invalid: [...this.#invalid].sort() };
+    const invalid = [...new Set([...this.#invalid, ...this.#untold])].sort();
+    return { checkedAt: this.#checkedAt, rows: this.#rows, invalid };
   }
 
   /** A unit refused the row of this key. */
@@ -25,10 +30,20 @@ export class KeyIntegrity {
     this.#invalid.add(keyId);
   }
 
-  /** A walk over all rows has ended: what it found is what is true. */
-  walked(rows: number, invalid: ReadonlySet<string>): void {
+  /** KEY_ROW_INVALID when the last walk found the key to be another than the audit log tells: its MAC may be a good one. */
+  assertAsTold(keyId: string): void {
+    needs(
+      !this.#untold.has(keyId),
+      'KEY_ROW_INVALID',
+      `the stored row of key ${keyId} is not what the audit log tells of it; restore it`,
+    );
+  }
+
+  /** A walk over all rows has ended: what it found is what is true. `untold`: keys that are not as the audit log tells. */
+  walked(rows: number, invalid: ReadonlySet<string>, untold: ReadonlySet<string> = NONE): void {
     this.#checkedAt = new Date();
     this.#rows = rows;
     this.#invalid = new Set(invalid);
+    this.#untold = untold;
   }
 }

@@ -29,6 +29,7 @@ export type Guarded = Pick<
   | 'materialBinding'
   | 'deletionDueAt'
   | 'state'
+  | 'auditSeq'
 >;
 
 /** Rows of keys and versions that cannot change any more: requests that come together share them. */
@@ -76,7 +77,9 @@ export function nextOf(key: Guarded): NextRow {
     ...(key.external && { external: externalOf(key) }),
     ...(key.deletionDueAt !== null && { deletionDueAt: key.deletionDueAt.toISOString() }),
   };
-  return { state: STATE_NAME[key.state], policy: canonicalJson(policy) };
+  const { auditSeq } = key;
+  const state = STATE_NAME[key.state] ?? `unknown ${key.state}`; // of a row that was spoilt: units refuse it
+  return { state, policy: canonicalJson(policy), ...(auditSeq !== null && { auditSeq }) };
 }
 
 function shownRotation({ enabled, intervalMonth, intervalDays }: NonNullable<Key['rotation']>): object {

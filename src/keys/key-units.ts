@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import { type Served, UnitPicker } from '../crypto-units/unit-picker.js';
 import { equalBytes } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
@@ -18,14 +19,19 @@ export class KeyUnits {
   constructor(
     private readonly units: UnitPicker,
     private readonly integrity: KeyIntegrity,
+    private readonly audit: AuditLog,
   ) {}
 
-  /** Does the work for the key on a serving unit. A row that units refuse is reported in health. */
+  /**
+   * Does the work for the key on a serving unit. A row that units refuse is reported in health; KEY_ROW_INVALID too for one
+   * of which the audit log tells otherwise.
+   */
   async use<T>(
     key: Pick<Key, 'id' | 'instanceId'>,
     work: (unit: CryptoClient) => Promise<T>,
     avoid?: string,
   ): Promise<Served<T>> {
+    this.integrity.assertAsTold(key.id);
     try {
       return await this.units.use(key.instanceId, work, avoid);
     } catch (cause) {
@@ -49,11 +55,12 @@ export class KeyUnits {
   }
 
   /**
-   * Changes a locked key, and the MACs of all its versions with it. `added` is a version that is stored with the change.
-   * Returns the key as it is then. KEY_ROW_INVALID when the row is not as Keystead wrote it.
+   * Changes a locked key, its number, and the MACs of all its versions with it. `added` is a version that is stored with the
+   * change. Returns the key as it is then. KEY_ROW_INVALID when the row is not as Keystead wrote it.
    */
   async change(tx: EntityManager, key: Key, changes: Partial<Key>, added?: AddedVersion): Promise<Key> {
-    const next: Key = { ...key, ...changes };
+    const auditSeq = await this.audit.nextSeq(tx);
+    const next: Key = { ...key, ...changes, auditSeq };
     const stored = await tx.find(KeyVersion, { where: { keyId: key.id }, order: { createdAt: 'ASC', id: 'ASC' } });
     const after = nextOf(next);
     const rows: RowChange[] = stored.map((version) => ({ row: rowOf(key, version), ...pair(version), next: after }));
@@ -70,7 +77,7 @@ export class KeyUnits {
       [stored.map(({ id }) => id), macs.slice(0, stored.length)],
     );
     if (added !== undefined) await tx.insert(KeyVersion, { ...added.version, mac: macs.at(-1) as Buffer });
-    await tx.update(Key, { id: key.id }, changes);
+    await tx.update(Key, { id: key.id }, { ...changes, auditSeq });
     return next;
   }
 }

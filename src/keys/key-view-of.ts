@@ -4,7 +4,7 @@ import { ACTIVE, DESTROYED, NONACTIVE_REASON, PENDING, stateNow } from './key-st
 import { plus } from './key-timers.js';
 import type { AliasView, KeyPolicyView, KeyView } from './key-view.js';
 
-type ShownKey = Omit<Key, 'sealed' | 'materialBinding'>;
+type ShownKey = Omit<Key, 'sealed' | 'materialBinding' | 'auditSeq'>;
 
 /** A key as it is shown. `payload` only where the client may have it. */
 export function keyViewOf(key: ShownKey, timers: Timers, now: Date, payload: Buffer | null = null): KeyView {

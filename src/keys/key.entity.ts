@@ -90,6 +90,8 @@ export class Key {
   @Column('timestamptz', { nullable: true }) deletionDueAt!: Date | null;
   @Column('timestamptz', { nullable: true }) deletedAt!: Date | null;
   @Column('text', { nullable: true }) deletedBy!: string | null;
+  /** Where the audit log ended, plus one, when the row was last changed. A bigint, as text; null: not changed since rows have it. */
+  @Column('bigint', { nullable: true }) auditSeq!: string | null;
 }
 
 /** One version of a key: wrapped under mk-wrap (AES-KW, RFC 3394), and MACed under mk-mac with everything that matters. */

@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccessRules } from '../access/access-rules.js';
+import { RowWatch } from '../audit/row-watch.js';
 import { CryptoUnitsModule } from '../crypto-units/crypto-units.module.js';
 import { KeyCensus } from '../crypto-units/preconditions.js';
 import { ImportTokensModule } from '../import-tokens/import-tokens.module.js';
@@ -62,6 +63,8 @@ import { SetKeyRotationHandler } from './set-key-rotation.command.js';
 import { SignDigestHandler, VerifyDigestHandler } from './sign-digest.command.js';
 import { DisableKeyHandler, EnableKeyHandler } from './switch-key.command.js';
 import { SyncKeyHandler } from './sync-key.command.js';
+import { WATCHED_KEYS } from './told-keys.js';
+import { WATCHED_POLICIES } from './told-policies.js';
 import { UnwrapKeyHandler } from './unwrap-key.command.js';
 import { UpdateKeyHandler } from './update-key.command.js';
 import { WrapCounter } from './wrap-counter.js';
@@ -169,4 +172,9 @@ const PARTS = [
   ],
   exports: [AccessRules, KeyCensus, KeyIntegrity, RingContents],
 })
-export class KeysModule {}
+export class KeysModule {
+  constructor(rows: RowWatch) {
+    rows.watch(WATCHED_KEYS);
+    rows.watch(WATCHED_POLICIES);
+  }
+}

@@ -3,12 +3,12 @@ import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scope.js';
 import { Config } from '../config/config.js';
 import type { Permission } from '../shared/permissions.js';
-import { Key } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import type { Labels } from './key-labels.js';
 import { labelled, unlabelled } from './key-labels.js';
 import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
+import { KeyUnits } from './key-units.js';
 import type { KeyView } from './key-view.js';
 import { keyViewOf } from './key-view-of.js';
 
@@ -33,6 +33,7 @@ export class LabelKey extends Command<KeyView> {
 export class LabelKeyHandler implements ICommandHandler<LabelKey> {
   constructor(
     private readonly acts: KeyActs,
+    private readonly units: KeyUnits,
     private readonly config: Config,
   ) {}
 
@@ -40,8 +41,7 @@ export class LabelKeyHandler implements ICommandHandler<LabelKey> {
     const after = await this.acts.run({ by, act: LabelKey.act }, target, async (tx, key, now) => {
       assertAllowed('label', key, now);
       const labels = { ...labelled(key.labels, input.labels, input.most) };
-      await tx.update(Key, { id: key.id }, { labels, updatedAt: now });
-      return { key: { ...key, labels, updatedAt: now }, detail: { labels: input.labels } };
+      return { key: await this.units.change(tx, key, { labels, updatedAt: now }), detail: { labels: input.labels } };
     });
     return keyViewOf(after, this.config.timers, new Date());
   }
@@ -68,6 +68,7 @@ export class UnlabelKey extends Command<KeyView> {
 export class UnlabelKeyHandler implements ICommandHandler<UnlabelKey> {
   constructor(
     private readonly acts: KeyActs,
+    private readonly units: KeyUnits,
     private readonly config: Config,
   ) {}
 
@@ -75,8 +76,7 @@ export class UnlabelKeyHandler implements ICommandHandler<UnlabelKey> {
     const after = await this.acts.run({ by, act: UnlabelKey.act }, target, async (tx, key, now) => {
       assertAllowed('label', key, now);
       const labels = { ...unlabelled(key.labels, input.names, input.lenient) };
-      await tx.update(Key, { id: key.id }, { labels, updatedAt: now });
-      return { key: { ...key, labels, updatedAt: now }, detail: { names: input.names } };
+      return { key: await this.units.change(tx, key, { labels, updatedAt: now }), detail: { names: input.names } };
     });
     return keyViewOf(after, this.config.timers, new Date());
   }

@@ -12,6 +12,7 @@ import { KeyStore } from './key-store.js';
 import type { KeyTarget } from './key-target.js';
 import { KeyUnits } from './key-units.js';
 import type { AliasView } from './key-view.js';
+import { toldKey } from './told-keys.js';
 
 /** Gives an alias of one key to another key of the instance. ALIAS_NOT_FOUND, DELETION_PENDING for that key. */
 export class MoveAlias extends Command<AliasView> {
@@ -60,14 +61,17 @@ export class MoveAliasHandler implements ICommandHandler<MoveAlias> {
       await this.units.change(tx, before, { aliases: kept, updatedAt: now });
       await this.units.change(tx, after, { aliases: [...after.aliases, alias], updatedAt: now });
       await tx.update(KeyAlias, { instanceId, alias }, { keyId: after.id, createdBy: row.createdBy, createdAt: now });
-      await this.audit.append(tx, {
-        act: MoveAlias.act,
-        outcome: 'success',
-        by: by.name,
-        instanceId,
-        target: after.id,
-        detail: { alias, initialValue: { keyId: before.id }, newValue: { keyId: after.id } },
-      });
+      for (const { id } of [before, after]) {
+        await this.audit.append(tx, {
+          act: MoveAlias.act,
+          outcome: 'success',
+          by: by.name,
+          instanceId,
+          target: id,
+          detail: { alias, initialValue: { keyId: before.id }, newValue: { keyId: after.id } },
+          row: await toldKey(tx, id),
+        });
+      }
     });
     return { keyId: to.id, ...row };
   }

@@ -56,6 +56,7 @@ export function newKeyRow(
     deletionDueAt: null,
     deletedAt: null,
     deletedBy: null,
+    auditSeq: null,
   };
 }
 

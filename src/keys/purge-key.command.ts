@@ -53,7 +53,7 @@ export class Purge {
         purgeAllowedFrom: key.deletedAt && plus(key.deletedAt, this.config.timers.purge),
         purgeEligibleOn: key.deletedAt && plus(key.deletedAt, this.config.timers.autoPurge),
       };
-      return { key, detail };
+      return { key, detail, gone: true };
     });
   }
 
@@ -63,7 +63,7 @@ export class Purge {
       const due = key.deletionDueAt !== null && key.deletionDueAt <= now;
       needs(due, 'KEY_STATE', 'the key is not due to be deleted');
       await this.#remove(tx, key.id);
-      return { key, detail: { name: key.name, deletionDate: key.deletionDueAt } };
+      return { key, detail: { name: key.name, deletionDate: key.deletionDueAt }, gone: true };
     });
   }
 

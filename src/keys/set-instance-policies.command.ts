@@ -8,6 +8,7 @@ import { InstancePolicy } from './instance-policy.entity.js';
 import { type InstancePolicyInput, storedAttributes } from './instance-policy-rules.js';
 import { fieldRefused } from './key-rules.js';
 import type { Place } from './key-target.js';
+import { toldPolicies } from './told-policies.js';
 
 /** Sets instance policies, each type at most once. They hold for keys made afterwards. */
 export class SetInstancePolicies extends Command<void> {
@@ -46,7 +47,9 @@ export class SetInstancePoliciesHandler implements ICommandHandler<SetInstancePo
         outcome: 'success',
         by: by.name,
         instanceId,
+        target: instanceId,
         detail: { policies: detail },
+        row: await toldPolicies(tx, instanceId),
       });
     });
   }

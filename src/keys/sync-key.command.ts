@@ -3,12 +3,12 @@ import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scope.js';
 import { Config } from '../config/config.js';
 import type { Permission } from '../shared/permissions.js';
-import { Key } from './key.entity.js';
 import { KeyActs } from './key-acts.js';
 import { assertRoot } from './key-rules.js';
 import { assertAllowed } from './key-state.js';
 import type { KeyTarget } from './key-target.js';
 import { assertTime } from './key-timers.js';
+import { KeyUnits } from './key-units.js';
 
 /** Tells the services registered for a key its state again. REQUEST_TOO_EARLY within an hour of the last act or sync. */
 export class SyncKey extends Command<void> {
@@ -30,6 +30,7 @@ export class SyncKey extends Command<void> {
 export class SyncKeyHandler implements ICommandHandler<SyncKey> {
   constructor(
     private readonly acts: KeyActs,
+    private readonly units: KeyUnits,
     private readonly config: Config,
   ) {}
 
@@ -38,8 +39,7 @@ export class SyncKeyHandler implements ICommandHandler<SyncKey> {
       assertRoot(key);
       assertTime('sync', key, this.config.timers, now); // before the state: clients rely on this order
       assertAllowed('sync', key, now);
-      await tx.update(Key, { id: key.id }, { syncedAt: now });
-      return { key: { ...key, syncedAt: now } };
+      return { key: await this.units.change(tx, key, { syncedAt: now }) };
     });
   }
 }

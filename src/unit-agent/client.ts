@@ -2,7 +2,7 @@ import { constants, type KeyObject, sign } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { needs } from '../shared/errors.js';
 import type { AgentConnection } from './agent-connection.js';
-import { readAllFields, readFields, rowFields, storedBytes, storedFields } from './fields.js';
+import { nextFields, readAllFields, readFields, rowFields, storedBytes, storedFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
 import type {
   AuditMark,
@@ -84,7 +84,7 @@ export class CryptoClient {
     return wrappedKey(await answer);
   }
 
-  /** The MAC of the row with its next state and policy. Throws KEY_ROW_INVALID; KEY_STATE for a forbidden transition. */
+  /** The MAC of the row as it becomes. Throws KEY_ROW_INVALID; KEY_STATE for a forbidden transition. */
   async changeRow(row: KeyRowFields, blob: Buffer, mac: Buffer, next: NextRow): Promise<{ mac: Buffer }> {
     const [changed] = await this.changeRows([{ row, blob, mac, next }]);
     return changed as { mac: Buffer };
@@ -92,7 +92,7 @@ export class CryptoClient {
 
   /** The same for 1 to 500 rows, in their order: all, or an error for the first that cannot. */
   async changeRows(changes: readonly RowChange[]): Promise<{ mac: Buffer }[]> {
-    const fields = changes.flatMap((change) => [...storedFields(change), change.next.state, change.next.policy]);
+    const fields = changes.flatMap((change) => [...storedFields(change), ...nextFields(change.next)]);
     const macs = readAllFields(await this.connection.request('changeRows', lengthPrefixed(fields)));
     return macs.map((mac) => ({ mac }));
   }
@@ -165,18 +165,19 @@ export class CryptoClient {
   ): Promise<StoredMaterial> {
     const pair = storedFields({ row: pairRow, blob: pairBlob, mac: pairMac });
     const sealed = [given.algorithm, given.wrappedKey, given.privateKey ?? Buffer.alloc(0)];
-    const body = lengthPrefixed([...pair, ...sealed, ...storedFields(stored), next.state, next.policy]);
+    const body = lengthPrefixed([...pair, ...sealed, ...storedFields(stored), ...nextFields(next)]);
     const answer = readFields(await this.connection.request('importMaterial', body), 4);
     const [blob, mac, binding, publicKey] = answer as [Buffer, Buffer, Buffer, Buffer];
     return { blob, mac, binding, publicKey: publicKey.length > 0 ? publicKey : null };
   }
 
   /**
-   * The MAC of an active or suspended row after its material went: state pre-activation, this policy, an empty blob.
+   * The MAC of an active or suspended row after its material went: the next state is pre-activation, the blob is empty.
    * Throws KEY_ROW_INVALID, KEY_STATE.
    */
-  async dropMaterial(stored: StoredRow, policy: string): Promise<{ mac: Buffer }> {
-    return { mac: await this.connection.request('dropMaterial', lengthPrefixed([...storedFields(stored), policy])) };
+  async dropMaterial(stored: StoredRow, next: NextRow): Promise<{ mac: Buffer }> {
+    const body = lengthPrefixed([...storedFields(stored), ...nextFields(next)]);
+    return { mac: await this.connection.request('dropMaterial', body) };
   }
 
   /**

@@ -1,6 +1,6 @@
 import { lengthPrefixed } from '../shared/bytes.js';
 import { needs } from '../shared/errors.js';
-import type { KeyRowFields, StoredRow } from './protocol.js';
+import type { KeyRowFields, NextRow, StoredRow } from './protocol.js';
 
 /**
  * The fields of a body made by lengthPrefixed (shared/bytes.ts); exactly `count` of them and nothing after.
@@ -58,10 +58,10 @@ function wants(what: string): string {
 
 /** The fields of a key row in the order in which frames carry them and the row MAC covers them. */
 export function rowFields(row: KeyRowFields): string[] {
-  return [row.instance, row.key, row.version, row.algorithm, row.state, row.policy];
+  return [row.instance, row.key, row.version, row.algorithm, row.state, row.policy, row.auditSeq ?? ''];
 }
 
-export const ROW_FIELDS = 6;
+export const ROW_FIELDS = 7;
 
 /** The fields of a stored row: those of the row, the blob, the MAC. */
 export function storedFields({ row, blob, mac }: StoredRow): (string | Buffer)[] {
@@ -83,10 +83,26 @@ export const STORED_FIELDS = ROW_FIELDS + 2;
 
 /** The inverse of rowFields. */
 export function rowOf(fields: readonly Buffer[]): KeyRowFields {
-  const [instance = '', key = '', version = '', algorithm = '', state = '', policy = ''] = fields
+  const [instance = '', key = '', version = '', algorithm = '', state = '', policy = '', auditSeq = ''] = fields
     .slice(0, ROW_FIELDS)
     .map((field) => field.toString('utf8'));
-  return { instance, key, version, algorithm, state, policy };
+  return { instance, key, version, algorithm, state, policy, ...numbered(auditSeq) };
+}
+
+/** The fields of what a row becomes, and the inverse. */
+export function nextFields({ state, policy, auditSeq }: NextRow): string[] {
+  return [state, policy, auditSeq ?? ''];
+}
+
+export const NEXT_FIELDS = 3;
+
+export function nextRow(fields: readonly Buffer[]): NextRow {
+  const [state = '', policy = '', auditSeq = ''] = fields.map((field) => field.toString('utf8'));
+  return { state, policy, ...numbered(auditSeq) };
+}
+
+function numbered(auditSeq: string): Pick<KeyRowFields, 'auditSeq'> {
+  return auditSeq === '' ? {} : { auditSeq };
 }
 
 /** The inverse of storedFields. */

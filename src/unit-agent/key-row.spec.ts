@@ -15,10 +15,13 @@ const mac = randomBytes(32);
 
 describe('the row MAC', () => {
   it('covers every field and the blob', () => {
-    const names = Object.keys(row) as (keyof KeyRowFields)[];
-    const forms = names.map((name) => rowBytes({ ...row, [name]: `${row[name]}x` }, blob).toString('hex'));
-    forms.push(rowBytes(row, Buffer.alloc(40, 8)).toString('hex'), rowBytes(row, blob).toString('hex'));
-    expect(new Set(forms).size).toBe(names.length + 2);
+    const numbered: KeyRowFields = { ...row, auditSeq: '7' };
+    const names = Object.keys(numbered) as (keyof KeyRowFields)[];
+    const forms = names.map((name) => rowBytes({ ...numbered, [name]: `${numbered[name]}x` }, blob).toString('hex'));
+    for (const one of [numbered, row]) {
+      forms.push(rowBytes(one, Buffer.alloc(40, 8)).toString('hex'), rowBytes(one, blob).toString('hex'));
+    }
+    expect(new Set(forms).size).toBe(names.length + 4);
   });
 
   it('cannot be moved between neighbouring fields', () => {
@@ -91,7 +94,7 @@ describe('the change of a row', () => {
     destroyed: ['destroyed', 'active', 'deactivated'],
   };
   const attempt = (from: string, to: string, given = mac) => {
-    return () => assertChangeable({ ...row, state: from }, to, { given, computed: mac }, row.instance);
+    return () => assertChangeable({ ...row, state: from }, { state: to }, { given, computed: mac }, row.instance);
   };
 
   it.each(STATES.flatMap((from) => [...STATES, 'lost'].map((to) => [from, to] as const)))('%s to %s', (from, to) => {
@@ -106,6 +109,23 @@ describe('the change of a row', () => {
     expect(attempt('deactivated', 'active', randomBytes(32))).toThrow(
       expect.objectContaining({ code: 'KEY_ROW_INVALID' }),
     );
+  });
+
+  it.each([
+    [undefined, '1', true],
+    ['9', '9', true],
+    ['9', '10', true],
+    ['10', '9', false],
+    ['9', undefined, false],
+    ['9', '', false],
+    ['9', '1e9', false],
+    ['9', '-10', false],
+  ])('is never before the one before: number %s to %s', (from, to, good) => {
+    const numbered = { ...row, ...(from !== undefined && { auditSeq: from }) };
+    const change = () =>
+      assertChangeable(numbered, { state: 'active', auditSeq: to }, { given: mac, computed: mac }, row.instance);
+    if (good) expect(change).not.toThrow();
+    else expect(change).toThrow(expect.objectContaining({ code: 'KEY_ROW_INVALID' }));
   });
 });
 

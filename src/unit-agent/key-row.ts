@@ -1,7 +1,7 @@
 import { equalBytes, lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { rowFields } from './fields.js';
-import type { KeyRowFields } from './protocol.js';
+import type { KeyRowFields, NextRow } from './protocol.js';
 
 /** Which acts a key's state allows. */
 const USABLE = {
@@ -28,7 +28,10 @@ const TRANSITIONS = {
 
 /** The bytes that the row MAC covers: every field of the row and the wrapped key. One row, one byte string. */
 export function rowBytes(row: KeyRowFields, blob: Buffer): Buffer {
-  return lengthPrefixed(['keystead/row/v1', ...rowFields(row), blob]);
+  const fields = rowFields(row);
+  return row.auditSeq === undefined
+    ? lengthPrefixed(['keystead/row/v1', ...fields.slice(0, -1), blob])
+    : lengthPrefixed(['keystead/row/v2', ...fields, blob]);
 }
 
 /** Whether the MAC is the one that the unit computes over the row, and the row is of the unit's instance. */
@@ -54,19 +57,37 @@ export function assertAllows(use: KeyUse, state: string): void {
   throw new KeysteadError('KEY_STATE', `a key that is ${state} cannot ${use}; it must be ${states.join(' or ')}`);
 }
 
-/** Throws KEY_ROW_INVALID unless the row is genuine; KEY_STATE unless it may go to this state or is in it already. */
+/**
+ * Throws KEY_ROW_INVALID unless the row is genuine and the change is no earlier than the one before; KEY_STATE unless the
+ * row may go to this state or is in it already.
+ */
 export function assertChangeable(
   row: KeyRowFields,
-  to: string,
+  { state: to, auditSeq }: Pick<NextRow, 'state' | 'auditSeq'>,
   mac: { given: Buffer; computed: Buffer },
   instance: string,
 ): void {
   assertGenuine(row, mac, instance);
+  assertNotEarlier(row, { auditSeq });
   const next: readonly string[] | undefined = Object.hasOwn(TRANSITIONS, row.state)
     ? TRANSITIONS[row.state as keyof typeof TRANSITIONS]
     : undefined;
   const allowed = next !== undefined && (to === row.state || next.includes(to));
   needs(allowed, 'KEY_STATE', `a key that is ${row.state} cannot become ${to}; it can be ${next?.join(' or ')}`);
+}
+
+/** Throws KEY_ROW_INVALID when the change would be earlier than the one before: the log was set back, and the row was not. */
+export function assertNotEarlier(row: KeyRowFields, { auditSeq }: Pick<NextRow, 'auditSeq'>): void {
+  needs(
+    !isEarlier(auditSeq, row.auditSeq),
+    'KEY_ROW_INVALID',
+    `key ${row.key} was changed at line ${row.auditSeq} of an audit log that was longer; restore the newest database`,
+  );
+}
+
+function isEarlier(next: string | undefined, last: string | undefined): boolean {
+  if (last === undefined) return false;
+  return next === undefined || !/^\d{1,19}$/.test(next) || BigInt(next) < BigInt(last);
 }
 
 /** Throws KEY_STATE for a key without material in a state that is of keys with material. */

@@ -3,9 +3,9 @@ import { isPrivateKeyAlgorithm } from '../pkcs11/external-keys.js';
 import { WRAPPING_ALGORITHMS } from '../pkcs11/sealed-key.js';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { ROW_FIELDS, readFields, rowOf, STORED_FIELDS, storedRow } from './fields.js';
+import { NEXT_FIELDS, nextRow, ROW_FIELDS, readFields, rowOf, STORED_FIELDS, storedRow } from './fields.js';
 import { genuinePair } from './import-ops.js';
-import { assertChangeable, assertUsable } from './key-row.js';
+import { assertChangeable, assertNotEarlier, assertUsable } from './key-row.js';
 import type { KeyRowFields, NextRow, SealedMaterial, StoredRow } from './protocol.js';
 import { givenMac, macOf } from './row-ops.js';
 import type { Ready, Serving } from './serving.js';
@@ -28,20 +28,20 @@ export function newExternalRow(serving: Serving, body: Buffer): Buffer {
  * that does not open (material-import.ts).
  */
 export async function importMaterial(ready: Ready, body: Buffer): Promise<Buffer> {
-  const fields = readFields(body, 2 * STORED_FIELDS + SEALED_FIELDS + 2);
+  const fields = readFields(body, 2 * STORED_FIELDS + SEALED_FIELDS + NEXT_FIELDS);
   const sealed = sealedOf(fields.slice(STORED_FIELDS));
   const stored = storedRow(fields.slice(STORED_FIELDS + SEALED_FIELDS));
-  const [state, policy] = fields.slice(-2).map((field) => field.toString('utf8')) as [string, string];
+  const next = nextRow(fields.slice(-NEXT_FIELDS));
   const first = ready();
-  assertTakesMaterial(first, stored, { state, policy });
+  assertTakesMaterial(first, stored, next);
   const imported = await openMaterial(first, genuinePair(first, fields), stored.row, sealed);
   const serving = ready();
-  assertTakesMaterial(serving, stored, { state, policy });
+  assertTakesMaterial(serving, stored, next);
   needs(serving.wrapId.equals(first.wrapId), 'UNIT_FAULT', 'the master key changed during the import; import again');
   const { blob, publicKey, refusal } = imported;
   const binding = bindingOf(serving, stored.row, publicKey ?? blob);
   const kept = publicKey ? lengthPrefixed([publicKey, blob]) : blob;
-  const mac = macOf(serving, { ...stored.row, state, policy }, kept);
+  const mac = macOf(serving, { ...stored.row, ...next }, kept);
   if (refusal) throw new KeysteadError(refusal, REFUSED[refusal]);
   return lengthPrefixed([kept, mac, binding, publicKey ?? NO_BLOB]);
 }
@@ -57,18 +57,22 @@ const REFUSED: Record<MaterialRefusal, string> = {
 
 /** The MAC of a row that lost its material. */
 export function dropMaterial(serving: Serving, body: Buffer): Buffer {
-  const fields = readFields(body, STORED_FIELDS + 1);
+  const fields = readFields(body, STORED_FIELDS + NEXT_FIELDS);
   const stored = storedRow(fields);
-  assertUsable('lose its material', stored.row, givenMac(serving, stored), serving.instance);
+  const next = nextRow(fields.slice(STORED_FIELDS));
+  const mac = givenMac(serving, stored);
+  assertUsable('lose its material', stored.row, mac, serving.instance);
   assertExternal(stored.row);
-  const policy = (fields[STORED_FIELDS] as Buffer).toString('utf8');
-  return macOf(serving, { ...stored.row, state: 'pre-activation', policy }, NO_BLOB);
+  assertNotEarlier(stored.row, next);
+  needs(next.state === 'pre-activation', 'KEY_STATE', `a key without material is pre-activation, not ${next.state}`);
+  return macOf(serving, { ...stored.row, ...next }, NO_BLOB);
 }
 
-function assertTakesMaterial(serving: Serving, stored: StoredRow, { state }: NextRow): void {
+function assertTakesMaterial(serving: Serving, stored: StoredRow, next: NextRow): void {
+  const { state } = next;
   const mac = givenMac(serving, stored);
   assertUsable('take material', stored.row, mac, serving.instance);
-  assertChangeable(stored.row, state, mac, serving.instance);
+  assertChangeable(stored.row, next, mac, serving.instance);
   needs(MATERIAL_STATES.includes(state), 'KEY_STATE', `a key with new material is active or suspended, not ${state}`);
   assertExternal(stored.row);
 }

@@ -176,6 +176,8 @@ export interface KeyRowFields {
   readonly algorithm: string;
   readonly state: string;
   readonly policy: string;
+  /** Where the audit log ended, plus one, when the row was last changed; absent in rows that never change, and in old ones. */
+  readonly auditSeq?: string | undefined;
 }
 
 /** A key row as it is stored: what the MAC (32 bytes) covers, the wrapped key, and the MAC. */
@@ -185,11 +187,11 @@ export interface StoredRow {
   readonly mac: Buffer;
 }
 
-/** What may change in a row: its state, along the table in key-row.ts, and its policy. The same state is no change. */
-export interface NextRow {
-  readonly state: string;
-  readonly policy: string;
-}
+/**
+ * What may change in a row: its state, along the table in key-row.ts, its policy, and its number, which only grows. The same
+ * state is no change.
+ */
+export type NextRow = Pick<KeyRowFields, 'state' | 'policy' | 'auditSeq'>;
 
 export interface RowChange extends StoredRow {
   readonly next: NextRow;

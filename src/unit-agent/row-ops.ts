@@ -1,6 +1,6 @@
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
-import { ROW_FIELDS, readFields, readGroups, rowOf, STORED_FIELDS, storedRow } from './fields.js';
+import { NEXT_FIELDS, nextRow, ROW_FIELDS, readFields, readGroups, rowOf, STORED_FIELDS, storedRow } from './fields.js';
 import { assertChangeable, assertHasMaterial, isGenuine, rowBytes } from './key-row.js';
 import type { KeyRowFields, StoredRow } from './protocol.js';
 import type { Serving } from './serving.js';
@@ -58,13 +58,12 @@ function assertMaterial(row: KeyRowFields, material: Buffer): void {
   needs(algorithm === row.algorithm, 'BAD_REQUEST', `${material.length} bytes are ${algorithm}, not ${row.algorithm}`);
 }
 
-/** The MACs of the rows with their next state and policy; all of them, or the error of the first that cannot. */
+/** The MACs of the rows as they become; all of them, or the error of the first that cannot. */
 export function changeRows(serving: Serving, body: Buffer): Buffer {
-  const next = readGroups(body, STORED_FIELDS + 2, MOST_ROWS).map((fields) => {
+  const next = readGroups(body, STORED_FIELDS + NEXT_FIELDS, MOST_ROWS).map((fields) => {
     const stored = storedRow(fields);
-    const [state, policy] = fields.slice(STORED_FIELDS) as [Buffer, Buffer];
-    const changed = { ...stored.row, state: state.toString('utf8'), policy: policy.toString('utf8') };
-    assertChangeable(stored.row, changed.state, givenMac(serving, stored), serving.instance);
+    const changed = { ...stored.row, ...nextRow(fields.slice(STORED_FIELDS)) };
+    assertChangeable(stored.row, changed, givenMac(serving, stored), serving.instance);
     assertHasMaterial(changed, stored.blob);
     return { row: changed, blob: stored.blob };
   });

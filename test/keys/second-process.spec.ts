@@ -29,8 +29,9 @@ beforeAll(async () => {
     unitId: 'first',
     result: await work(first),
   });
-  const units = new KeyUnits({ use } as unknown as UnitPicker, new KeyIntegrity());
-  wrapping = new WrapKeyHandler(new KeyStore(db), new AuditLog(db), units, new WrapCounter(db));
+  const audit = new AuditLog(db);
+  const units = new KeyUnits({ use } as unknown as UnitPicker, new KeyIntegrity(), audit);
+  wrapping = new WrapKeyHandler(new KeyStore(db), audit, units, new WrapCounter(db));
 }, 120_000);
 afterAll(async () => {
   for (const client of clients ?? []) client.connection.close();

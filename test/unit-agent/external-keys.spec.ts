@@ -141,10 +141,10 @@ describe('key material', () => {
     const key = randomBytes(32);
     const stored = await imported(sealed(key), await pending());
     const ciphertext = await crypto.encrypt(stored.row, stored.blob, stored.mac, AAD, PLAIN);
-    const { mac } = await crypto.dropMaterial(stored, '{"dropped":1}');
+    const { mac } = await crypto.dropMaterial(stored, { state: 'pre-activation', policy: '{"dropped":1}' });
     const empty = { row: { ...stored.row, state: 'pre-activation', policy: '{"dropped":1}' }, blob: NO_BLOB, mac };
     expect(await crypto.checkRows([empty])).toEqual([true]);
-    await expect(crypto.dropMaterial(empty, '{}')).rejects.toEqual(refused('KEY_STATE'));
+    await expect(crypto.dropMaterial(empty, next('pre-activation'))).rejects.toEqual(refused('KEY_STATE'));
     const back = await imported(sealed(key), empty);
     expect(await crypto.decrypt(back.row, back.blob, back.mac, AAD, ciphertext)).toEqual(PLAIN);
   });
@@ -154,7 +154,7 @@ describe('key material', () => {
     const stored = await pending();
     const changed = { ...stored, row: { ...stored.row, policy: '{"c":3}' } };
     await expect(take(given, changed)).rejects.toEqual(refused('KEY_ROW_INVALID'));
-    await expect(crypto.dropMaterial(changed, '{}')).rejects.toEqual(refused('KEY_ROW_INVALID'));
+    await expect(crypto.dropMaterial(changed, next('pre-activation'))).rejects.toEqual(refused('KEY_ROW_INVALID'));
     for (const state of ['pre-activation', 'destroyed', 'deactivated', 'lost']) {
       await expect(take(given, stored, next(state))).rejects.toEqual(refused('KEY_STATE'));
     }
@@ -163,7 +163,7 @@ describe('key material', () => {
       const { mac } = await crypto.changeRow(active.row, active.blob, active.mac, next(state));
       const ended = { row: { ...active.row, state }, blob: active.blob, mac };
       await expect(take(given, ended)).rejects.toEqual(refused('KEY_STATE'));
-      await expect(crypto.dropMaterial(ended, '{}')).rejects.toEqual(refused('KEY_STATE'));
+      await expect(crypto.dropMaterial(ended, next('pre-activation'))).rejects.toEqual(refused('KEY_STATE'));
     }
   });
 
