@@ -62,7 +62,7 @@ export class CreateAccessKeyHandler implements ICommandHandler<CreateAccessKey> 
       await this.audit.append(tx, {
         act: CreateAccessKey.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId: key.instanceId,
         unitId,
         target: id,
@@ -156,7 +156,7 @@ export class RevokeAccessKeyHandler implements ICommandHandler<RevokeAccessKey> 
       await this.audit.append(tx, {
         act: RevokeAccessKey.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId: key.instanceId,
         target: id,
         detail: { name: key.name },

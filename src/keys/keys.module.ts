@@ -167,6 +167,6 @@ const PARTS = [
     ...PARTS,
     ...HANDLERS,
   ],
-  exports: [AccessRules, KeyCensus, KeyIntegrity, RingContents],
+  exports: [AccessRules, KeyCensus, KeyIntegrity, KeyStore, RingContents],
 })
 export class KeysModule {}

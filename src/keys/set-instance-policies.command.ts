@@ -44,7 +44,7 @@ export class SetInstancePoliciesHandler implements ICommandHandler<SetInstancePo
       await this.audit.append(tx, {
         act: SetInstancePolicies.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId,
         detail: { policies: detail },
       });
