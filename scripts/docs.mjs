@@ -13,6 +13,7 @@ const PAGES = {
   'docs/errors.md': errors,
   'docs/permissions.md': permissions,
   'docs/configuration.md': configuration,
+  'docs/metrics.md': metrics,
   'docs/openapi.json': openapi,
   'README.md': readme,
 };
@@ -133,6 +134,40 @@ async function configuration() {
         value === undefined ? '' : `\`${value}\``,
         description,
       ]),
+    ),
+  );
+}
+
+async function metrics() {
+  const { METRICS } = await table('health/metrics.js');
+  const alerts = readFileSync(join(ROOT, 'deploy', 'prometheus-alerts.yml'), 'utf8');
+  const rules = [
+    ...alerts.matchAll(/- alert: (\w+)\n +expr: (.+)\n(?: +for: \S+\n)? +annotations:\n +summary: '(.+)'/g),
+  ];
+  return page(
+    'Metrics',
+    'src/health/metrics.ts` and `deploy/prometheus-alerts.yml',
+    `\`GET /metrics\` answers in the text format of Prometheus to any API key with a role: a \`Reader\` will do. Each server
+counts what it did itself since it started, so scrape every server and not the load balancer in front of them;
+\`deploy/prometheus.yml\` shows how. \`instance\` is the id of an instance of Keystead: Prometheus keeps it as \`exported_instance\`
+beside its own \`instance\`, the server it scraped. No label names a key, a caller or a path.`,
+    markdownTable(
+      ['metric', 'type', 'labels', 'meaning'],
+      METRICS.map(({ name, type, help, labels }) => [
+        `\`${name}\``,
+        type,
+        labels.map((one) => `\`${one}\``).join(', '),
+        help,
+      ]),
+    ),
+    `Besides these, the process's own: \`keystead_process_*\` (processor, memory, file descriptors, start time) and
+\`keystead_nodejs_*\`, of which \`keystead_nodejs_eventloop_lag_p99_seconds\` says how long the event loop kept requests waiting
+since the scrape before. A \`histogram\` has the series \`_bucket\`, \`_sum\` and \`_count\`.`,
+    '## Alerts',
+    'Examples, to begin with: `deploy/prometheus-alerts.yml`.',
+    markdownTable(
+      ['alert', 'when', 'what to do'],
+      rules.map(([, name, expression, summary]) => [name, `\`${expression}\``, summary]),
     ),
   );
 }

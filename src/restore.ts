@@ -7,7 +7,12 @@ export function serve(): Promise<void> {
   return runOnDatabase('restore', async (target, inUse, file) => {
     needs(inUse !== true, 'CONFIG_INVALID', 'a server runs on this data directory; stop it first');
     const { rows, sha256 } = await loadDump(target, file);
-    await audited(target, { act: 'database.restore', outcome: 'success', by: 'keystead restore', detail: { sha256 } });
+    await audited(target, {
+      act: 'database.restore',
+      outcome: 'success',
+      by: { name: 'keystead restore' },
+      detail: { sha256 },
+    });
     return [
       `${rows} rows of ${file} are in the database.`,
       'Start the server. If crypto units have seen a newer database it does not serve: kp restore accept',

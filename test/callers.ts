@@ -20,7 +20,7 @@ export async function callersOf(world: World): Promise<Callers> {
   const audit = new AuditLog(db);
   const issue = async (name: string, roles: readonly Role[], expiresAt: Date | null = null) => {
     const key = makeApiKey();
-    const about = { name, roles, expiresAt, act: 'api-key.create', by: 'a test' } as const;
+    const about = { name, roles, expiresAt, act: 'api-key.create', by: { name: 'a test' } } as const;
     const id = await db.transaction((tx) => issueApiKey(tx, audit, key, about));
     return { id, headers: { authorization: `Bearer ${key}` } };
   };

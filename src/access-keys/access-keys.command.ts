@@ -63,7 +63,7 @@ export class CreateAccessKeyHandler implements ICommandHandler<CreateAccessKey> 
       await this.audit.append(tx, {
         act: CreateAccessKey.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId: key.instanceId,
         unitId,
         target: id,
@@ -158,7 +158,7 @@ export class RevokeAccessKeyHandler implements ICommandHandler<RevokeAccessKey> 
       await this.audit.append(tx, {
         act: RevokeAccessKey.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId: key.instanceId,
         target: id,
         detail: { name: key.name },

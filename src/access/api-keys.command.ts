@@ -56,7 +56,7 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
       await this.audit.append(tx, {
         act: CreateApiKey.act,
         outcome: 'success',
-        by: by.name,
+        by,
         target: row.id,
         detail: { name: row.name, roles: row.roles, scopes: row.scopes, expiresAt: row.expiresAt },
         row: toldApiKey(row),
@@ -96,7 +96,7 @@ export class RevokeApiKeyHandler implements ICommandHandler<RevokeApiKey> {
       await this.audit.append(tx, {
         act: RevokeApiKey.act,
         outcome: 'success',
-        by: by.name,
+        by,
         target: id,
         detail: { name: key.name },
         row: toldApiKey(key),

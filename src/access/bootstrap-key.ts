@@ -8,6 +8,7 @@ import { LOG } from '../config/log.js';
 import { readPrivateFile, writeDurably } from '../shared/durable-file.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey, isApiKey, makeApiKey } from './api-key-text.js';
+import { KEYSTEAD } from './caller.js';
 import { issueApiKey } from './issue-api-key.js';
 
 /** Key of the advisory lock under which one server at a time looks for, or makes, the first key. */
@@ -50,7 +51,7 @@ export class BootstrapKey implements OnApplicationBootstrap {
 
   #issue(tx: EntityManager, key: string): Promise<string> {
     const first = { name: NAME, roles: ['Manager'], expiresAt: null } as const;
-    return issueApiKey(tx, this.audit, key, { ...first, act: 'api-key.bootstrap', by: 'keystead' });
+    return issueApiKey(tx, this.audit, key, { ...first, act: 'api-key.bootstrap', by: KEYSTEAD });
   }
 }
 

@@ -1,3 +1,4 @@
+import type { RequestOrigin } from '../audit/audit-entry.js';
 import type { Role } from '../shared/permissions.js';
 import type { Grant } from './scope.js';
 
@@ -11,6 +12,8 @@ export interface Caller {
   readonly scopes: readonly Grant[];
   /** Where the request came from, when it came over a network. */
   readonly address?: string | undefined;
+  /** The request in which it asks; the server's own jobs have none. */
+  readonly request?: RequestOrigin | undefined;
 }
 
 /** The name under which a caller stands in keys, rings and policies: IBM's form of a service id. */

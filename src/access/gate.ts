@@ -147,7 +147,7 @@ export class Gate {
     return this.audit.record({
       act: type.act ?? type.permission ?? type.name,
       outcome: 'failure',
-      by: caller.name,
+      by: caller,
       instanceId: scope.instanceId,
       unitId: Reflect.get(scope, 'unitId'),
       target: scope.key,

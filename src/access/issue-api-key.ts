@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
+import type { Initiator } from '../audit/audit-entry.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { Role } from '../shared/permissions.js';
 import { ApiKey } from './api-key.entity.js';
@@ -13,7 +14,7 @@ export interface NewApiKey {
   /** Null: until it is revoked. */
   readonly expiresAt: Date | null;
   readonly act: 'api-key.bootstrap' | 'api-key.create';
-  readonly by: string;
+  readonly by: Initiator;
 }
 
 /** Puts an API key (api-key-text.ts) in force, in the caller's transaction, with an audit line. Returns the id of its row. */

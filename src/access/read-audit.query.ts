@@ -42,18 +42,22 @@ export class ReadAuditLinesHandler implements IQueryHandler<ReadAuditLines> {
 
   async execute({ after, limit }: ReadAuditLines): Promise<StoredLine[]> {
     const lines = await this.audit.after(after, limit);
-    return lines.map(({ seq, at, act, outcome, by, instanceId, unitId, target, detail, hash }) => ({
-      seq: Number(seq),
-      at: at.toISOString(),
-      act,
-      outcome,
-      by,
-      instanceId,
-      unitId,
-      target,
-      detail,
-      hash: hash.toString('hex'),
-    }));
+    return lines.map(
+      ({ seq, at, act, outcome, by, instanceId, unitId, target, detail, correlationId, requestPath, hash }) => ({
+        seq: Number(seq),
+        at: at.toISOString(),
+        act,
+        outcome,
+        by,
+        instanceId,
+        unitId,
+        target,
+        detail,
+        correlationId,
+        requestPath,
+        hash: hash.toString('hex'),
+      }),
+    );
   }
 }
 

@@ -22,6 +22,7 @@ const Filter = z.strictObject({
   instanceId: text,
   unitId: text,
   target: text,
+  correlationId: text,
   since: moment,
   until: moment,
 });
@@ -57,6 +58,6 @@ export class AuditController {
   @Post('checkpoints')
   @HttpCode(200)
   checkpoint(@AskedBy() caller: Caller) {
-    return this.gate.ask(caller, new TakeCheckpoint(caller.name));
+    return this.gate.ask(caller, new TakeCheckpoint(caller));
   }
 }

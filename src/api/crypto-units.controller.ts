@@ -66,7 +66,7 @@ export class CryptoUnitsController {
     @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: ClaimBody }) { plan, certificate }: z.infer<typeof ClaimBody>,
   ) {
-    return this.gate.ask(caller, new ClaimUnit(caller.name, id, plan, certificate));
+    return this.gate.ask(caller, new ClaimUnit(caller, id, plan, certificate));
   }
 
   /** IBM's bare claim: a public key that proves nothing about the file it came from. */
@@ -84,7 +84,7 @@ export class CryptoUnitsController {
     );
     const id = Uuid.safeParse(unitId);
     needs(id.success, 'BAD_REQUEST', 'the header Crypto-Unit-ID must name the crypto unit');
-    return this.gate.ask(caller, new ClaimUnit(caller.name, id.data, randomUUID(), certificate));
+    return this.gate.ask(caller, new ClaimUnit(caller, id.data, randomUUID(), certificate));
   }
 
   /** IBM's bare zeroize carries no signature, so no unit obeys it. */
@@ -103,7 +103,7 @@ export class CryptoUnitsController {
     @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: MaintenanceBody }) { on }: z.infer<typeof MaintenanceBody>,
   ) {
-    return this.gate.ask(caller, new SetMaintenance(caller.name, id, on));
+    return this.gate.ask(caller, new SetMaintenance(caller, id, on));
   }
 
   @Post('cryptounits/:id/replace')
@@ -113,7 +113,7 @@ export class CryptoUnitsController {
     @Param('id', { schema: Uuid }) id: string,
     @Body({ schema: Replacement }) { lost }: z.infer<typeof Replacement>,
   ) {
-    return this.gate.ask(caller, new ReplaceUnit(caller.name, id, lost));
+    return this.gate.ask(caller, new ReplaceUnit(caller, id, lost));
   }
 }
 

@@ -34,7 +34,7 @@ export class InstancesController {
   @Post()
   @HttpCode(201)
   async create(@AskedBy() caller: Caller, @Body({ schema: NewInstance }) body: z.infer<typeof NewInstance>) {
-    const { id } = await this.gate.ask(caller, new CreateInstance(caller.name, body.name, body.crypto_units));
+    const { id } = await this.gate.ask(caller, new CreateInstance(caller, body.name, body.crypto_units));
     return this.show(caller, id);
   }
 
@@ -53,7 +53,7 @@ export class InstancesController {
   @Delete(':id')
   @HttpCode(204)
   async delete(@AskedBy() caller: Caller, @Param('id', { schema: Uuid }) id: string): Promise<void> {
-    await this.gate.ask(caller, new DeleteInstance(caller.name, id));
+    await this.gate.ask(caller, new DeleteInstance(caller, id));
   }
 
   async #shown(caller: Caller, { instance, units }: InstanceWithUnits) {

@@ -18,7 +18,7 @@ export class OperationsController {
   @Post()
   @HttpCode(200)
   run(@AskedBy() caller: Caller, @Body({ schema: Documents }) { documents }: z.infer<typeof Documents>) {
-    return this.gate.ask(caller, new RunCommands(caller.name, documents));
+    return this.gate.ask(caller, new RunCommands(caller, documents));
   }
 
   @Get(':id')

@@ -12,6 +12,8 @@ const LINE = {
   unitId: null,
   target: null,
   detail: null,
+  correlationId: null,
+  requestPath: null,
 } as const;
 
 describe('the hash of a line', () => {
@@ -33,6 +35,10 @@ describe('the hash of a line', () => {
       { target: '' },
       { target: 'x' },
       { detail: 'x' },
+      { correlationId: '' },
+      { correlationId: 'x' },
+      { requestPath: '' },
+      { requestPath: 'x' },
     ] as const;
     const hashes = [{}, ...variants].map((change) => hashOf({ ...LINE, ...change }, GENESIS).toString('hex'));
     hashes.push(hashOf(LINE, Buffer.alloc(32)).toString('hex'));

@@ -8,7 +8,11 @@ export const GENESIS = sha256('keystead/audit/v1');
 
 const LABEL = 'keystead/audit-line/v1';
 
-/** What a line's hash covers besides the hash of the line before: its fields, each preceded by its length. An absent field is not an empty one. */
+/**
+ * What a line's hash covers besides the hash of the line before: its fields, each preceded by its length. An absent field
+ * is not an empty one. The two of the request stand only where a line has one: lines that are older than them keep their
+ * hashes, and with their number the fields stay told apart.
+ */
 export function coveredBytes(line: Omit<AuditRecord, 'hash'>): Buffer {
   const optional = (value: string | null) => (value === null ? '' : `=${value}`);
   return lengthPrefixed([
@@ -22,6 +26,9 @@ export function coveredBytes(line: Omit<AuditRecord, 'hash'>): Buffer {
     optional(line.unitId),
     optional(line.target),
     optional(line.detail),
+    ...(line.correlationId === null && line.requestPath === null
+      ? []
+      : [optional(line.correlationId), optional(line.requestPath)]),
   ]);
 }
 

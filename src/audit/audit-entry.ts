@@ -3,11 +3,25 @@ import { canonicalJson } from './audit-chain.js';
 import type { AuditRecord } from './audit-record.js';
 import type { ToldRow } from './told-row.js';
 
-/** What is told of an act. `by` names who asked; `detail` holds no secret and no bytes. */
+/** The request in which an act was asked for. */
+export interface RequestOrigin {
+  /** Of the request's own, or made for it: at most 128 characters that can be shown anywhere. */
+  readonly correlationId: string;
+  /** Its method and route: `POST /api/v2/keys/:id/actions/wrap`. No query, no body. */
+  readonly requestPath: string;
+}
+
+/** Who asked for an act: a caller in a request, or a job of the server, which has none. */
+export interface Initiator {
+  readonly name: string;
+  readonly request?: RequestOrigin | undefined;
+}
+
+/** What is told of an act. `detail` holds no secret and no bytes. */
 export interface AuditEntry {
   readonly act: string;
   readonly outcome: 'success' | 'failure';
-  readonly by: string;
+  readonly by: Initiator;
   readonly instanceId?: string | undefined;
   readonly unitId?: string | undefined;
   readonly target?: string | undefined;
@@ -34,13 +48,16 @@ export function prepared(entry: AuditEntry): Prepared {
     'BAD_REQUEST',
     `what the audit log must keep of this is above ${MOST_DETAIL_BYTES} bytes; send less at once`,
   );
+  const { name, request } = entry.by;
   return {
     act: entry.act,
     outcome: entry.outcome,
-    by: entry.by.replace(LONE_SURROGATE, '\ufffd'),
+    by: name.replace(LONE_SURROGATE, '\ufffd'),
     instanceId: entry.instanceId ?? null,
     unitId: entry.unitId ?? null,
     target: entry.target?.replace(LONE_SURROGATE, '\ufffd') ?? null,
     detail,
+    correlationId: request?.correlationId ?? null,
+    requestPath: request?.requestPath ?? null,
   };
 }

@@ -5,6 +5,7 @@ import type { KeysteadError } from '../shared/errors.js';
 import { GENESIS, hashOf } from './audit-chain.js';
 import { auditConnection, isBadData, refusalOf } from './audit-connection.js';
 import type { Prepared } from './audit-entry.js';
+import { AuditMeter } from './audit-meter.js';
 import type { LogHead } from './audit-record.js';
 
 /** One frame to PostgreSQL; more would only make the first of them wait. */
@@ -15,6 +16,8 @@ const NOWHERE: LogHead = { size: -1, root: GENESIS };
 
 interface Waiting {
   readonly entry: Prepared;
+  /** By `performance.now()`. */
+  readonly since: number;
   readonly done: () => void;
   readonly failed: (cause: unknown) => void;
 }
@@ -33,14 +36,20 @@ export class AuditLane {
   constructor(
     db: Pick<DataSource, 'options'>,
     private readonly trouble: (refusal: KeysteadError) => void,
+    readonly meter = new AuditMeter(),
   ) {
     this.#pool = auditConnection(db);
+  }
+
+  /** Lines that wait for the next write. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Fulfilled when the line is durable. Throws AUDIT_UNAVAILABLE, or DATABASE_UNAVAILABLE in an outage. */
   write(entry: Prepared): Promise<void> {
     return new Promise((done, failed) => {
-      this.#waiting.push({ entry, done, failed });
+      this.#waiting.push({ entry, since: performance.now(), done, failed });
       if (this.#writing) return;
       this.#writing = true;
       setImmediate(() => void this.#drain()); // whoever comes in the same turn of the event loop joins
@@ -56,6 +65,7 @@ export class AuditLane {
   async #writeTogether(batch: readonly Waiting[]): Promise<void> {
     try {
       await this.#append(batch.map(({ entry }) => entry));
+      this.meter.wrote(batch);
       for (const { done } of batch) done();
     } catch (cause) {
       this.#head = NOWHERE;
@@ -66,6 +76,7 @@ export class AuditLane {
       }
       for (const { failed } of batch) failed(refusal);
       if (isBadData(cause)) return;
+      this.meter.failures += 1;
       for (const { failed } of this.#waiting.splice(0)) failed(refusal);
       this.trouble(refusal);
     }

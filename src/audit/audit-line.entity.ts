@@ -16,6 +16,8 @@ export class AuditLine implements AuditRecord {
   @Column('text', { nullable: true }) readonly target!: string | null;
   /** Canonical JSON. Text, not jsonb: the chain hashes what is stored, byte for byte. */
   @Column('text', { nullable: true }) readonly detail!: string | null;
+  @Column('text', { nullable: true }) readonly correlationId!: string | null;
+  @Column('text', { nullable: true }) readonly requestPath!: string | null;
   /** SHA-256, 32 bytes, over this line's fields and the hash of the line before. */
   @Column('bytea') readonly hash!: Buffer;
 }

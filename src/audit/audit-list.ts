@@ -14,6 +14,7 @@ export interface AuditFilter {
   readonly instanceId?: string | undefined;
   readonly unitId?: string | undefined;
   readonly target?: string | undefined;
+  readonly correlationId?: string | undefined;
   /** From this time on, and before that one. */
   readonly since?: Date | undefined;
   readonly until?: Date | undefined;
@@ -30,12 +31,14 @@ export interface ShownLine {
   readonly unitId: string | null;
   readonly target: string | null;
   readonly detail: unknown;
+  readonly correlationId: string | null;
+  readonly requestPath: string | null;
   readonly hash: string;
 }
 
 const MOST_LINES = 1000;
 const SOME_LINES = 100;
-const EQUAL = ['outcome', 'by', 'instanceId', 'unitId', 'target'] as const;
+const EQUAL = ['outcome', 'by', 'instanceId', 'unitId', 'target', 'correlationId'] as const;
 
 /** The newest lines first that the filter lets through. */
 export async function listLines(db: EntityManager, filter: AuditFilter): Promise<ShownLine[]> {

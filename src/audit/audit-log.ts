@@ -7,6 +7,7 @@ import { type AuditEntry, type Prepared, prepared } from './audit-entry.js';
 import { AuditLane } from './audit-lane.js';
 import { AuditLine } from './audit-line.entity.js';
 import { type AuditFilter, listLines, type ShownLine } from './audit-list.js';
+import type { AuditMeter } from './audit-meter.js';
 import type { AuditRecord, LogHead } from './audit-record.js';
 
 export type { AuditEntry } from './audit-entry.js';
@@ -44,11 +45,21 @@ export class AuditLog {
     this.#lane = new AuditLane(db, (refusal) => this.onTrouble(refusal));
   }
 
+  get meter(): AuditMeter {
+    return this.#lane.meter;
+  }
+
+  /** Lines that wait for the next group commit. */
+  get waiting(): number {
+    return this.#lane.waiting;
+  }
+
   /** Appends one line in the caller's transaction. Throws AUDIT_UNAVAILABLE, or DATABASE_UNAVAILABLE in an outage: the act must then fail. */
   async append(tx: EntityManager, entry: AuditEntry): Promise<void> {
     const line = prepared(entry);
     try {
       await this.#append(tx, line);
+      this.meter.lines.act += 1;
     } catch (cause) {
       const refusal = refusalOf(cause);
       if (!isBadData(cause)) this.onTrouble(refusal);

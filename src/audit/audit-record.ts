@@ -11,6 +11,9 @@ export interface AuditRecord {
   readonly target: string | null;
   /** Canonical JSON. */
   readonly detail: string | null;
+  /** Of the request that the act was asked for in, and its method and route; null for an act of the server's own. */
+  readonly correlationId: string | null;
+  readonly requestPath: string | null;
   /** SHA-256, 32 bytes, over the fields of the line and the hash of the line before. */
   readonly hash: Buffer;
 }

@@ -16,7 +16,8 @@ export interface CadfEvent {
   readonly initiator: { readonly typeURI: 'service/security/account/user'; readonly name: string };
   readonly target: { readonly typeURI: string; readonly id: string | null };
   readonly observer: { readonly typeURI: 'service/security'; readonly name: 'keystead'; readonly host: string | null };
-  readonly requestData: { readonly instanceID: string | null };
+  readonly requestData: { readonly instanceID: string | null; readonly requestURI?: string };
+  readonly correlationId?: string;
 }
 
 /** What can be lost by the act, whoever does it. */
@@ -60,7 +61,8 @@ export function eventOf(line: Omit<AuditRecord, 'hash'>): CadfEvent {
     initiator: { typeURI: 'service/security/account/user', name: line.by },
     target: { typeURI: `${system}/${resource}`, id: line.target },
     observer: { typeURI: 'service/security', name: 'keystead', host: line.unitId },
-    requestData: { instanceID: line.instanceId },
+    requestData: { instanceID: line.instanceId, ...(line.requestPath !== null && { requestURI: line.requestPath }) },
+    ...(line.correlationId !== null && { correlationId: line.correlationId }),
   };
 }
 

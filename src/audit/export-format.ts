@@ -43,11 +43,27 @@ export interface StoredLine {
   readonly unitId: string | null;
   readonly target: string | null;
   readonly detail: string | null;
+  /** Not there in lines without a request, as in those that are older than the two members. */
+  readonly correlationId?: string | null;
+  readonly requestPath?: string | null;
   readonly hash: string;
 }
 
 export function recordOf(line: StoredLine): AuditRecord {
-  const { seq, at, act, outcome, by, instanceId, unitId, target, detail, hash } = line;
+  const {
+    seq,
+    at,
+    act,
+    outcome,
+    by,
+    instanceId,
+    unitId,
+    target,
+    detail,
+    correlationId = null,
+    requestPath = null,
+    hash,
+  } = line;
   return {
     seq: String(seq),
     at: new Date(at),
@@ -58,13 +74,15 @@ export function recordOf(line: StoredLine): AuditRecord {
     unitId,
     target,
     detail,
+    correlationId,
+    requestPath,
     hash: Buffer.from(hash, 'hex'),
   };
 }
 
 /** The text of a line, without the line break. */
 export function textOf(record: AuditRecord): string {
-  const { seq, act, outcome, by, instanceId, unitId, target, detail, hash } = record;
+  const { seq, act, outcome, by, instanceId, unitId, target, detail, correlationId, requestPath, hash } = record;
   const event = eventOf(record);
   return JSON.stringify({
     type: 'line',
@@ -77,6 +95,8 @@ export function textOf(record: AuditRecord): string {
     unitId,
     target,
     detail,
+    ...(correlationId !== null && { correlationId }),
+    ...(requestPath !== null && { requestPath }),
     hash: hash.toString('hex'),
     event,
   });

@@ -35,6 +35,8 @@ const Stored = z.looseObject({
   unitId: text,
   target: text,
   detail: text,
+  correlationId: text.default(null),
+  requestPath: text.default(null),
   hash: z.string(),
 });
 const Lines = z.looseObject({ lines: z.array(Stored) });

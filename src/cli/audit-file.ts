@@ -141,8 +141,10 @@ function recordIn(text: string, seq: number): AuditRecord {
   let again: string;
   try {
     const stored = JSON.parse(text) as StoredLine;
-    const { instanceId, unitId, target, detail } = stored;
-    const typed = [instanceId, unitId, target, detail].every((value) => value === null || typeof value === 'string');
+    const { instanceId, unitId, target, detail, correlationId = null, requestPath = null } = stored;
+    const typed = [instanceId, unitId, target, detail, correlationId, requestPath].every(
+      (value) => value === null || typeof value === 'string',
+    );
     needs(typed, 'AUDIT_TAMPERED', 'a member is not a text');
     record = recordOf(stored);
     again = textOf(record);

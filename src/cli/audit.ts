@@ -31,6 +31,7 @@ export function addAudit(program: Command, ctx: CliContext): void {
     'kp audit list --limit 20',
     "kp audit list --act 'kms.secrets.*' --outcome failure --since 2031-12-31",
     'kp audit list --before 1200 -o json',
+    'kp audit list --correlation-id 3f0c7f0e-5f4d-4d0e-9f52-6f9d0f6f5f11',
   )
     .option('--limit <number>', 'how many lines, 1 to 1000', toNumber(1, 1000), 50)
     .option('--before <seq>', 'only lines with a smaller sequence number: the next page', toSequence)
@@ -39,6 +40,7 @@ export function addAudit(program: Command, ctx: CliContext): void {
     .option('--by <name>', 'only what this API key or service did')
     .option('--unit <id>', 'only what this crypto unit did', toUuid)
     .option('--target <id>', 'only what was done to this key, operation, …')
+    .option('--correlation-id <id>', 'only what this request did, by the Correlation-Id of its answer')
     .option('--since <date>', 'from this time on, as 2031-12-31T23:59:59Z', toMoment)
     .option('--until <date>', 'before this time', toMoment)
     .action((options: ListOptions) => listAudit(ctx, options));
@@ -54,6 +56,7 @@ interface ListOptions extends CommonOptions {
   readonly by?: string;
   readonly unit?: string;
   readonly target?: string;
+  readonly correlationId?: string;
   readonly since?: string;
   readonly until?: string;
 }
@@ -84,8 +87,21 @@ async function showOperation(ctx: CliContext, id: string): Promise<void> {
 }
 
 async function listAudit(ctx: CliContext, options: ListOptions): Promise<void> {
-  const { limit, before, act, outcome, by, unit: unitId, target, since, until, instanceId } = options;
-  const filter = { limit: String(limit), before, act, outcome, by, unitId, target, since, until, instanceId };
+  const { limit, before, act, outcome, by, unit: unitId, target, since, until } = options;
+  const { correlationId, instanceId } = options;
+  const filter = {
+    limit: String(limit),
+    before,
+    act,
+    outcome,
+    by,
+    unitId,
+    target,
+    correlationId,
+    since,
+    until,
+    instanceId,
+  };
   const lines = await (await Api.open(ctx)).audit(filter);
   printResult(ctx, lines, () =>
     table(

@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler, type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import type { AuditCheckpoint } from '../audit/audit-checkpoint.entity.js';
+import type { Initiator } from '../audit/audit-entry.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Permission } from '../shared/permissions.js';
 import { AuditCheckpoints } from './audit-checkpoints.js';
@@ -27,7 +28,7 @@ export interface ShownRound {
 export class TakeCheckpoint extends Command<ShownRound> {
   static readonly permission: Permission = 'audit.checkpoint';
   static readonly act = 'audit.checkpoint';
-  constructor(readonly by: string) {
+  constructor(readonly by: Initiator) {
     super();
   }
 }

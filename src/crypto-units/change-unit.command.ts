@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager, In, IsNull } from 'typeorm';
+import type { Initiator } from '../audit/audit-entry.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { newUnit } from '../instances/create-instance.command.js';
 import { CryptoUnit } from '../instances/crypto-unit.entity.js';
@@ -16,7 +17,7 @@ import type { UnitView } from './unit-view.js';
 export class SetMaintenance extends Command<UnitView> {
   static readonly permission: Permission = 'crypto-unit.maintenance';
   constructor(
-    readonly by: string,
+    readonly by: Initiator,
     readonly unitId: string,
     readonly on: boolean,
   ) {
@@ -66,7 +67,7 @@ export class SetMaintenanceHandler implements ICommandHandler<SetMaintenance> {
 export class ReplaceUnit extends Command<UnitView> {
   static readonly permission: Permission = 'crypto-unit.replace';
   constructor(
-    readonly by: string,
+    readonly by: Initiator,
     readonly unitId: string,
     readonly lost: boolean,
   ) {
@@ -124,7 +125,7 @@ export class ReplaceUnitHandler implements ICommandHandler<ReplaceUnit> {
 export class DeleteInstance extends Command<void> {
   static readonly permission: Permission = 'instance.delete';
   constructor(
-    readonly by: string,
+    readonly by: Initiator,
     readonly instanceId: string,
   ) {
     super();

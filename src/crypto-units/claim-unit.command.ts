@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { readAdminKey } from '../admins/public-key.js';
+import type { Initiator } from '../audit/audit-entry.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
 import type { UnitState } from '../shared/unit-state.js';
@@ -10,7 +11,7 @@ import { Operations } from './operations.js';
 export class ClaimUnit extends Command<{ receipt: string; state: UnitState }> {
   static readonly permission: Permission = 'crypto-unit.claim';
   constructor(
-    readonly by: string,
+    readonly by: Initiator,
     readonly unitId: string,
     readonly plan: string,
     readonly certificate: string,

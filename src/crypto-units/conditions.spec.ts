@@ -49,6 +49,7 @@ const seen = (change: Partial<UnitFacts> = {}): Observation => ({
   kind: 'facts',
   at: new Date('2026-01-01T00:00:09Z'),
   facts: { ...facts, ...change },
+  sessions: null,
   milliseconds: 1,
 });
 const silent: Observation = { kind: 'silent', at: now, problem: { code: 'UNIT_UNREACHABLE', message: 'no agent' } };

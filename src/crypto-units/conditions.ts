@@ -24,9 +24,11 @@ export interface UnitMarks {
 export const CONDITION_TYPES = ['Reachable', 'MasterKeyMatches', 'Quarantined', 'InSync'] as const;
 export type ConditionType = (typeof CONDITION_TYPES)[number];
 
+export const CONDITION_STATUSES = ['True', 'False', 'Unknown'] as const;
+
 export interface Condition {
   readonly type: ConditionType;
-  readonly status: 'True' | 'False' | 'Unknown';
+  readonly status: (typeof CONDITION_STATUSES)[number];
   readonly reason: string;
   readonly message: string;
 }

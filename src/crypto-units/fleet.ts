@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { EventsHandler, type IEventHandler } from '@nestjs/cqrs';
 import type { Logger } from 'pino';
 import { DataSource, IsNull } from 'typeorm';
+import { KEYSTEAD } from '../access/caller.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { LOG } from '../config/log.js';
@@ -228,7 +229,7 @@ export class Fleet implements OnApplicationBootstrap, OnApplicationShutdown, IEv
         await this.audit.append(tx, {
           act: next.claimedEpoch === null ? 'crypto-unit.seen-zeroized' : 'crypto-unit.seen-claimed',
           outcome: 'success',
-          by: 'keystead',
+          by: KEYSTEAD,
           instanceId: unit.instanceId,
           unitId,
           detail: { serial: next.serial, epoch: next.claimedEpoch, zeroized: facts.zeroized?.receipt ?? null },

@@ -1,8 +1,14 @@
-import type { Refusal, UnitFacts } from '../unit-agent/protocol.js';
+import type { Refusal, TokenSessions, UnitFacts } from '../unit-agent/protocol.js';
 
 /** What the last probe of a unit saw. Kept in memory only: it is never older than the next probe. */
 export type Observation =
-  | { readonly kind: 'facts'; readonly at: Date; readonly facts: UnitFacts; readonly milliseconds: number }
+  | {
+      readonly kind: 'facts';
+      readonly at: Date;
+      readonly facts: UnitFacts;
+      readonly milliseconds: number;
+      readonly sessions: TokenSessions | null;
+    }
   | { readonly kind: 'silent'; readonly at: Date; readonly problem: Refusal };
 
 /** An observation older than this says nothing about now. */

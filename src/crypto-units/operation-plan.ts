@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { parseCommand } from '../admins/signed-command.js';
+import type { Initiator } from '../audit/audit-entry.js';
 import { KeysteadError } from '../shared/errors.js';
 import { type Operation, OperationUnit } from './operation.entity.js';
 
@@ -10,11 +11,11 @@ export interface OperationPlan {
   readonly instanceId: string;
   readonly documents: readonly string[];
   readonly units: readonly { readonly id: string; readonly document: number }[];
-  readonly by: string;
+  readonly by: Initiator;
 }
 
 /** The plan that signed documents describe. COMMAND_MALFORMED when they do not belong together. */
-export function planOf(documents: readonly string[], by: string): OperationPlan {
+export function planOf(documents: readonly string[], by: Initiator): OperationPlan {
   const commands = documents.map((document) => parseCommand(document).payload);
   const [first] = commands;
   if (first === undefined) throw new KeysteadError('COMMAND_MALFORMED', 'there is no signed document');

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { Initiator } from '../audit/audit-entry.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { LOG } from '../config/log.js';
 import { KeysteadError } from '../shared/errors.js';
@@ -61,7 +62,7 @@ export class Operations {
       if (this.#running.has(id)) continue;
       const operation = await this.db.manager.findOneByOrFail(Operation, { id });
       this.log.info({ event: 'operation-resume', operation: id, op: operation.op });
-      await this.#track(id, this.#runUnits(operation, isPending, 'unlessBusy'));
+      await this.#track(id, this.#runUnits(operation, { name: operation.by }, isPending, 'unlessBusy'));
     }
   }
 
@@ -86,7 +87,7 @@ export class Operations {
   #begin(plan: OperationPlan): Promise<void> {
     return this.#track(
       plan.id,
-      this.#record(plan).then((operation) => this.#runUnits(operation, isUnanswered)),
+      this.#record(plan).then((operation) => this.#runUnits(operation, plan.by, isUnanswered)),
     );
   }
 
@@ -136,7 +137,7 @@ export class Operations {
 
   async #insert(tx: EntityManager, plan: OperationPlan): Promise<Operation> {
     const { id, op, instanceId, by } = plan;
-    const operation = { id, op, instanceId, by, documents: [...plan.documents], createdAt: new Date() };
+    const operation = { id, op, instanceId, by: by.name, documents: [...plan.documents], createdAt: new Date() };
     await tx.insert(Operation, operation);
     await tx.insert(
       OperationUnit,
@@ -167,17 +168,23 @@ export class Operations {
   }
 
   /** One act at a time on a unit, whichever server does it; a server that resumes leaves alone what another one does. */
-  async #runUnits(operation: Operation, which: (row: OperationUnit) => boolean, turn: 'wait' | 'unlessBusy' = 'wait') {
+  async #runUnits(
+    operation: Operation,
+    by: Initiator,
+    which: (row: OperationUnit) => boolean,
+    turn: 'wait' | 'unlessBusy' = 'wait',
+  ): Promise<void> {
     const rows = await this.db.manager.findBy(OperationUnit, { operationId: operation.id });
     const run = ({ unitId }: OperationUnit) =>
-      this.turns[turn](unitId, (tx) => this.#runUnit(tx, operation, unitId, which));
+      this.turns[turn](unitId, async (tx) => {
+        const row = await tx.findOneByOrFail(OperationUnit, { operationId: operation.id, unitId });
+        if (which(row)) await this.#runUnit(tx, operation, by, row); // else another server was first
+      });
     await Promise.all(rows.filter(which).map(run));
   }
 
-  async #runUnit(tx: EntityManager, operation: Operation, unitId: string, which: (row: OperationUnit) => boolean) {
-    const { id, op, by, instanceId } = operation;
-    const row = await tx.findOneByOrFail(OperationUnit, { operationId: id, unitId });
-    if (!which(row)) return; // another server was first
+  async #runUnit(tx: EntityManager, operation: Operation, by: Initiator, row: OperationUnit): Promise<void> {
+    const { id, op, instanceId } = operation;
     const { receipt, error } = await this.relay.ask(operation, row);
     row.outcome = error === null ? 'ok' : 'failed';
     row.receipt = receipt;
@@ -190,7 +197,7 @@ export class Operations {
       outcome: error === null ? 'success' : 'failure',
       by,
       instanceId,
-      unitId,
+      unitId: row.unitId,
       target: id,
       detail: { receipt, ...(error !== null && { error }) },
     });

@@ -1,4 +1,5 @@
 import { Command, CommandHandler, type ICommandHandler, type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import type { Initiator } from '../audit/audit-entry.js';
 import type { Permission } from '../shared/permissions.js';
 import { planOf } from './operation-plan.js';
 import { Operations, type OperationView } from './operations.js';
@@ -7,7 +8,7 @@ import { Operations, type OperationView } from './operations.js';
 export class RunCommands extends Command<OperationView> {
   static readonly permission: Permission = 'crypto-unit.command';
   constructor(
-    readonly by: string,
+    readonly by: Initiator,
     readonly documents: readonly string[],
   ) {
     super();

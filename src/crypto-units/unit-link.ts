@@ -2,7 +2,13 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { KmsUser } from '../instances/kms-user.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
-import { AdminClient, type AgentConnection, type ConnectionOptions, CryptoClient } from '../unit-agent/client.js';
+import {
+  AdminClient,
+  type AgentConnection,
+  CallMeter,
+  type ConnectionOptions,
+  CryptoClient,
+} from '../unit-agent/client.js';
 import type { Capabilities } from '../unit-agent/protocol.js';
 import type { Agent } from './agent.js';
 import { Breaker } from './breaker.js';
@@ -27,6 +33,7 @@ const STALLED_SHARE = 0.05;
  */
 export class UnitLink {
   readonly breaker = new Breaker();
+  readonly calls = new CallMeter();
   observation: Observation | undefined;
   #admin: Promise<AdminClient> | undefined;
   #crypto: Promise<CryptoClient> | undefined;
@@ -75,9 +82,16 @@ export class UnitLink {
   }
 
   /** Requests of keys wait on the unit's connection for longer than they should: others are better asked elsewhere. */
-  stalled(now: number): boolean {
+  stalled(): boolean {
     const since = this.#cryptoConnection?.waitingSince;
-    return since !== undefined && now - since > this.settings.callDeadlineMs * STALLED_SHARE;
+    return since !== undefined && performance.now() - since > this.settings.callDeadlineMs * STALLED_SHARE;
+  }
+
+  /** Calls that wait for their answer, on all connections. */
+  get inFlight(): number {
+    let count = 0;
+    for (const connection of this.#connections) count += connection.inFlight;
+    return count;
   }
 
   async capabilities(): Promise<Capabilities> {
@@ -97,14 +111,14 @@ export class UnitLink {
   async #observe(): Promise<Observation> {
     const at = new Date();
     try {
-      const { facts, milliseconds } = await (await this.admin()).probe();
+      const { facts, milliseconds, sessions } = await (await this.admin()).probe();
       needs(
         facts.unit === this.unitId,
         'CONFIG_INVALID',
         `the agent that answers for crypto unit ${this.unitId} is of unit ${facts.unit}; correct KEYSTEAD_AGENTS_FILE, or: kp crypto-unit replace ${this.unitId}`,
       );
       if (facts.token.problem === null && facts.masterKeyMatches !== false) this.breaker.foundWell(at.getTime());
-      return { kind: 'facts', at, facts, milliseconds };
+      return { kind: 'facts', at, facts, milliseconds, sessions: sessions ?? null };
     } catch (cause) {
       const code = cause instanceof KeysteadError ? cause.code : 'UNIT_UNREACHABLE';
       return { kind: 'silent', at, problem: { code, message: messageOf(cause) } };
@@ -147,7 +161,7 @@ export class UnitLink {
   }
 
   async #connect(user: KmsUser | undefined, options: ConnectionOptions, gone: () => void): Promise<AgentConnection> {
-    const connection = await this.agent.connect(user, options);
+    const connection = await this.agent.connect(user, { ...options, calls: this.calls });
     this.#connections.add(connection);
     void connection.closed.then(() => {
       this.#connections.delete(connection);

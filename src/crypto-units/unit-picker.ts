@@ -103,6 +103,6 @@ export class UnitPicker {
   /** Others come first while it has requests that wait, or failed some. */
   #isWell(unitId: string, now: number): boolean {
     const link = this.fleet.link(unitId);
-    return link.breaker.admits(now) && !link.stalled(now);
+    return link.breaker.admits(now) && !link.stalled();
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type pg from 'pg';
 import { DataSource } from 'typeorm';
 
 const CHECK_EVERY_MS = 1_000;
@@ -14,6 +15,12 @@ export class DatabaseWatch implements OnApplicationBootstrap, OnApplicationShutd
 
   get writable(): boolean {
     return this.#writable;
+  }
+
+  /** The connections of the pool: in use, open and idle; and how many wait for one. */
+  get pool(): { readonly inUse: number; readonly idle: number; readonly waiting: number } {
+    const { totalCount, idleCount, waitingCount } = (this.db.driver as unknown as { master: pg.Pool }).master;
+    return { inUse: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
   }
 
   async onApplicationBootstrap(): Promise<void> {

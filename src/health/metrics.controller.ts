@@ -1,10 +1,18 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { collectDefaultMetrics, Gauge } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Caller } from '../access/caller.js';
 import { Gate } from '../access/gate.js';
 import { RequestMeter } from '../access/request-meter.js';
+import { AuditLog } from '../audit/audit-log.js';
+import { AuditWatch } from '../audit/audit-watch.js';
+import { Fleet } from '../crypto-units/fleet.js';
+import { DatabaseWatch } from '../database/database-watch.js';
 import { AskedBy } from '../http/asked-by.js';
+import { PairPool } from '../import-tokens/pair-pool.job.js';
+import { KeyIntegrity } from '../keys/key-integrity.js';
+import { exposition } from './exposition.js';
 import { HealthBoard } from './health-board.js';
+import { METRICS, type MetricSources } from './metrics.js';
 import { ReadMetrics } from './read-metrics.query.js';
 
 interface Reply {
@@ -14,31 +22,33 @@ interface Reply {
 /** Metrics in the text format of Prometheus. They name instances and units, so they want a key with any role. */
 @Controller()
 export class MetricsController {
-  readonly #serving: Gauge;
-  readonly #restarts: Gauge;
+  /** The process: memory, processor, event loop, garbage collection. */
+  readonly #process = new Registry();
 
   constructor(
     private readonly gate: Gate,
-    private readonly meter: RequestMeter,
+    private readonly requests: RequestMeter,
     private readonly board: HealthBoard,
+    private readonly fleet: Fleet,
+    private readonly audit: AuditLog,
+    private readonly watch: AuditWatch,
+    private readonly database: DatabaseWatch,
+    private readonly pairs: PairPool,
+    private readonly keys: KeyIntegrity,
   ) {
-    const { registry } = meter;
-    const labelNames = ['instance', 'unit'];
-    const of = (name: string, help: string) => new Gauge({ name, help, labelNames, registers: [registry] });
-    this.#serving = of('keystead_unit_serving', '1 while the crypto unit serves requests of keys');
-    this.#restarts = of('keystead_unit_agent_restarts', 'How often this server started the agent of the unit again');
-    collectDefaultMetrics({ register: registry, prefix: 'keystead_' });
+    collectDefaultMetrics({ register: this.#process, prefix: 'keystead_' });
   }
 
   @Get('metrics')
   async metrics(@AskedBy() caller: Caller, @Res({ passthrough: true }) reply: Reply): Promise<string> {
     await this.gate.ask(caller, new ReadMetrics());
-    for (const gauge of [this.#serving, this.#restarts]) gauge.reset(); // a unit that was replaced is gone from here too
-    for (const { id, instanceId, serving, agent } of this.board.units()) {
-      this.#serving.set({ instance: instanceId, unit: id }, serving ? 1 : 0);
-      this.#restarts.set({ instance: instanceId, unit: id }, agent.restarts);
-    }
-    reply.header('Content-Type', this.meter.registry.contentType);
-    return this.meter.registry.metrics();
+    reply.header('Content-Type', this.#process.contentType);
+    return exposition(METRICS, this.#sources()) + (await this.#process.metrics());
+  }
+
+  #sources(): MetricSources {
+    const { requests, board, audit, database, pairs, keys } = this;
+    const units = board.units().map((view) => ({ view, link: this.fleet.link(view.id) }));
+    return { requests, units, audit, auditWritable: this.watch.writable, database, pairs, keys, board };
   }
 }

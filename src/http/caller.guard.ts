@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { Authentication } from '../access/authentication.js';
 import { AuditWatch } from '../audit/audit-watch.js';
 import { type WithCaller, wantsCaller } from './asked-by.js';
+import { originOf } from './request-origin.js';
 
 /** Finds out who asks, before anything of the request is looked at, on every route that has an `@AskedBy()`. */
 @Injectable()
@@ -16,7 +17,8 @@ export class CallerGuard implements CanActivate {
     if (!wantsCaller(context)) return true;
     const request = context.switchToHttp().getRequest<WithCaller & FastifyRequest>();
     // what could not be audited is not begun: a database that hangs would keep the caller waiting here
-    request.caller = await this.audit.during(() => this.authentication.authenticate(request.headers, request.ip));
+    const caller = await this.audit.during(() => this.authentication.authenticate(request.headers, request.ip));
+    request.caller = { ...caller, request: originOf(request) };
     return true;
   }
 }

@@ -68,7 +68,7 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
       await this.audit.append(tx, {
         act: CreateImportToken.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId,
         target: pair.id,
         detail: { expirationDate: made.expiresAt, maxAllowedRetrievals: retrievals, remainingRetrievals: retrievals },

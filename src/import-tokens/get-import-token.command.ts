@@ -45,7 +45,7 @@ export class GetImportTokenHandler implements ICommandHandler<GetImportToken> {
       await this.audit.append(tx, {
         act: GetImportToken.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId,
         target: pair.id,
         detail: { expirationDate: expiresAt, maxAllowedRetrievals, remainingRetrievals },

@@ -13,6 +13,6 @@ import { ParameterIssue } from './parameter-issue.js';
 @Module({
   imports: [CqrsModule, TypeOrmModule.forFeature([ImportPair, ImportParameters, ImportToken]), CryptoUnitsModule],
   providers: [CreateImportTokenHandler, GetImportTokenHandler, ImportTokens, PairPool, ParameterIssue],
-  exports: [ImportTokens, ParameterIssue],
+  exports: [ImportTokens, PairPool, ParameterIssue],
 })
 export class ImportTokensModule {}

@@ -34,6 +34,12 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
+  /** How many pairs were ready when this server last looked, which it does every two seconds while a unit serves. */
+  readonly ready = new Map<
+    string,
+    { readonly instanceId: string; readonly algorithm: PairAlgorithm; readonly pairs: number }
+  >();
+
   onApplicationBootstrap(): void {
     this.#timer = setInterval(() => this.fillSoon(), EVERY_MS);
   }
@@ -114,7 +120,11 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   async #fill(): Promise<void> {
-    for (const { id } of this.fleet.instances()) {
+    const instances = this.fleet.instances();
+    for (const [what, { instanceId }] of this.ready) {
+      if (!instances.some(({ id }) => id === instanceId)) this.ready.delete(what);
+    }
+    for (const { id } of instances) {
       for (const algorithm of PAIR_ALGORITHMS) await this.#fillWith(id, algorithm);
     }
   }
@@ -131,6 +141,7 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   async #isShort(instanceId: string, algorithm: PairAlgorithm): Promise<boolean> {
     if (this.units.serving(instanceId).length === 0) return false;
     const ready = await this.db.manager.countBy(ImportPair, { instanceId, algorithm, takenAt: IsNull() });
+    this.ready.set(`${instanceId} ${algorithm}`, { instanceId, algorithm, pairs: ready });
     return ready < this.config.limits.importPairPool;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Command, CommandHandler, EventBus, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, IsNull } from 'typeorm';
+import type { Initiator } from '../audit/audit-entry.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { Permission } from '../shared/permissions.js';
@@ -15,7 +16,7 @@ export class UnitsChanged {}
 export class CreateInstance extends Command<Instance> {
   static readonly permission: Permission = 'instance.create';
   constructor(
-    readonly by: string,
+    readonly by: Initiator,
     readonly name: string,
     readonly cryptoUnits: 2 | 3,
   ) {

@@ -48,7 +48,7 @@ export class CreateKeyRingHandler implements ICommandHandler<CreateKeyRing> {
       }
       const ring = { id, createdBy: iamIdOf(by), createdAt: new Date() };
       await tx.insert(KeyRing, { ...ring, instanceId });
-      await this.audit.append(tx, { act: CreateKeyRing.act, outcome: 'success', by: by.name, instanceId, target: id });
+      await this.audit.append(tx, { act: CreateKeyRing.act, outcome: 'success', by, instanceId, target: id });
       return ring;
     });
   }

@@ -56,7 +56,7 @@ export class DeleteKeyRingHandler implements ICommandHandler<DeleteKeyRing> {
       await this.audit.append(tx, {
         act: DeleteKeyRing.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId,
         target: id,
         detail,

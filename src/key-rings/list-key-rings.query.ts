@@ -52,7 +52,7 @@ export class ListKeyRingsHandler implements IQueryHandler<ListKeyRings> {
     const offset = page.offset ?? 0;
     const rings = all.slice(offset, offset + (page.limit ?? LIMIT));
     const detail = { totalResources: rings.length };
-    await this.audit.record({ act: ListKeyRings.act, outcome: 'success', by: by.name, instanceId, detail });
+    await this.audit.record({ act: ListKeyRings.act, outcome: 'success', by, instanceId, detail });
     return { rings, total: all.length };
   }
 }

@@ -102,7 +102,7 @@ export class CreateKeyHandler implements ICommandHandler<CreateKey> {
       await this.audit.append(tx, {
         act: input.overrides === undefined ? CreateKey.act : 'kms.secrets-with-policy-overrides.create',
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId,
         unitId: made.madeOn,
         target: key.id,

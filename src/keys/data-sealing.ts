@@ -47,7 +47,7 @@ export class DataSealing {
     await this.audit.record({
       act: line.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,

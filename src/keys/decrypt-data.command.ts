@@ -68,7 +68,7 @@ export class DecryptDataHandler implements ICommandHandler<DecryptData> {
     await this.audit.record({
       act: DecryptData.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,
@@ -128,7 +128,7 @@ export class ReencryptDataHandler implements ICommandHandler<ReencryptData> {
     await this.audit.record({
       act: ReencryptData.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: destination.instanceId,
       unitId,
       target: destination.id,

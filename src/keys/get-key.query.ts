@@ -46,7 +46,7 @@ export class GetKeyHandler implements IQueryHandler<GetKey> {
     await this.audit.record({
       act: GetKey.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       target: key.id,
       detail: { keyState: key.state, keyRingId: key.keyRingId },
@@ -98,7 +98,7 @@ export class GetKeyMetadataHandler implements IQueryHandler<GetKeyMetadata> {
     await this.audit.record({
       act: GetKeyMetadata.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       target: key.id,
       detail: { keyState: key.state, keyRingId: key.keyRingId },

@@ -55,7 +55,7 @@ export class GetPublicKeyHandler implements IQueryHandler<GetPublicKey> {
     await this.audit.record({
       act: GetPublicKey.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,

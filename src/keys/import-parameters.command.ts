@@ -43,7 +43,7 @@ export class GetImportParametersHandler implements ICommandHandler<GetImportPara
       this.audit.append(tx, {
         act: GetImportParameters.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId: key.instanceId,
         target: key.id,
         detail: { algorithm, expirationDate: issued.expiresAt },

@@ -39,7 +39,7 @@ export class GetInstancePoliciesHandler implements IQueryHandler<GetInstancePoli
       order: { createdAt: 'ASC', type: 'ASC' },
     });
     const detail = { totalResources: rows.length };
-    await this.audit.record({ act: GetInstancePolicies.act, outcome: 'success', by: by.name, instanceId, detail });
+    await this.audit.record({ act: GetInstancePolicies.act, outcome: 'success', by, instanceId, detail });
     return rows.map(({ instanceId: _, ...row }) => row as InstancePolicyView);
   }
 }
@@ -70,7 +70,7 @@ export class GetAllowedIpPortHandler implements IQueryHandler<GetAllowedIpPort> 
 
   async execute({ by, target: { instanceId } }: GetAllowedIpPort): Promise<number | null> {
     const set = await this.db.manager.existsBy(InstancePolicy, { instanceId, type: 'allowedIP', enabled: true });
-    await this.audit.record({ act: GetAllowedIpPort.act, outcome: 'success', by: by.name, instanceId });
+    await this.audit.record({ act: GetAllowedIpPort.act, outcome: 'success', by, instanceId });
     if (!set) return null;
     const { port, protocol } = new URL(this.config.publicUrl);
     return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);

@@ -44,7 +44,7 @@ export class KeyActs {
       await this.audit.append(tx, {
         act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId: key.instanceId,
         unitId,
         target: key.id,

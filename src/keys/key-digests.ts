@@ -49,7 +49,7 @@ export class KeyDigests {
     await this.audit.record({
       act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,

@@ -38,7 +38,7 @@ export class GetKeyPoliciesHandler implements IQueryHandler<GetKeyPolicies> {
     await this.audit.record({
       act: GetKeyPolicies.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       target: key.id,
       detail: { totalResources: views.length },

@@ -170,7 +170,7 @@ const PARTS = [
     ...PARTS,
     ...HANDLERS,
   ],
-  exports: [AccessRules, KeyCensus, KeyIntegrity, RingContents],
+  exports: [AccessRules, KeyCensus, KeyIntegrity, KeyStore, RingContents],
 })
 export class KeysModule {
   constructor(rows: RowWatch) {

@@ -75,7 +75,7 @@ export class ListAliasesHandler implements IQueryHandler<ListAliases> {
     await this.audit.record({
       act: ListAliases.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId,
       target: of?.id,
       detail,

@@ -45,7 +45,7 @@ export class ListGrantsHandler implements IQueryHandler<ListGrants> {
     await this.audit.record({
       act: ListGrants.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       target: key.id,
       detail: { totalResources: listed.grants.length },
@@ -82,7 +82,7 @@ export class ListRetirableGrantsHandler implements IQueryHandler<ListRetirableGr
   async execute({ by, target: { instanceId }, page }: ListRetirableGrants): Promise<ListedGrants> {
     const listed = await readPage(this.db, { instanceId, retiringPrincipal: by.id }, page);
     const detail = { totalResources: listed.grants.length };
-    await this.audit.record({ act: ListRetirableGrants.act, outcome: 'success', by: by.name, instanceId, detail });
+    await this.audit.record({ act: ListRetirableGrants.act, outcome: 'success', by, instanceId, detail });
     return listed;
   }
 }

@@ -65,7 +65,7 @@ export class ListKeysHandler implements IQueryHandler<ListKeys> {
       sql.parameters,
     );
     const detail = { totalResources: rows.length, keyRingId };
-    await this.audit.record({ act: ListKeys.act, outcome: 'success', by: by.name, instanceId, detail });
+    await this.audit.record({ act: ListKeys.act, outcome: 'success', by, instanceId, detail });
     return { keys: rows.map((row) => keyViewOf(row, this.config.timers, now)), total: Number(count?.n ?? 0) };
   }
 }

@@ -49,7 +49,7 @@ export class ListLabelsHandler implements IQueryHandler<ListLabels> {
       sql.parameters,
     );
     const detail = { totalResources: labels.length };
-    await this.audit.record({ act: ListLabels.act, outcome: 'success', by: by.name, instanceId, detail });
+    await this.audit.record({ act: ListLabels.act, outcome: 'success', by, instanceId, detail });
     return labels;
   }
 }

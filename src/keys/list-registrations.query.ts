@@ -81,7 +81,7 @@ export class ListRegistrationsHandler implements IQueryHandler<ListRegistrations
     await this.audit.record({
       act: ListRegistrations.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId,
       target: key?.id,
       detail,

@@ -64,7 +64,7 @@ export class ListVersionsHandler implements IQueryHandler<ListVersions> {
     await this.audit.record({
       act: ListVersions.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       target: key.id,
       detail: { totalResources: rows.length },

@@ -65,7 +65,7 @@ export class MoveAliasHandler implements ICommandHandler<MoveAlias> {
         await this.audit.append(tx, {
           act: MoveAlias.act,
           outcome: 'success',
-          by: by.name,
+          by,
           instanceId,
           target: id,
           detail: { alias, initialValue: { keyId: before.id }, newValue: { keyId: after.id } },

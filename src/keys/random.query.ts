@@ -40,7 +40,7 @@ export class RandomHandler implements IQueryHandler<Random> {
     await this.audit.record({
       act: Random.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId,
       unitId,
       detail: { bytes },

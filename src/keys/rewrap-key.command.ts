@@ -60,7 +60,7 @@ export class RewrapKeyHandler implements ICommandHandler<RewrapKey> {
     await this.audit.record({
       act: RewrapKey.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,

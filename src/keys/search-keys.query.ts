@@ -52,7 +52,7 @@ export class SearchKeysHandler implements IQueryHandler<SearchKeys> {
     await this.audit.record({
       act: SearchKeys.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: target.instanceId,
       detail: { totalResources: rows.length, keyRingId: target.keyRingId },
     });
@@ -96,7 +96,7 @@ export class CountKeysHandler implements IQueryHandler<CountKeys> {
     await this.audit.record({
       act: CountKeys.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: target.instanceId,
       detail: { totalResources: count, keyRingId: target.keyRingId },
     });

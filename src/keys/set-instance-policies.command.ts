@@ -45,7 +45,7 @@ export class SetInstancePoliciesHandler implements ICommandHandler<SetInstancePo
       await this.audit.append(tx, {
         act: SetInstancePolicies.act,
         outcome: 'success',
-        by: by.name,
+        by,
         instanceId,
         target: instanceId,
         detail: { policies: detail },

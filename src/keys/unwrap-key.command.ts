@@ -69,7 +69,7 @@ export class UnwrapKeyHandler implements ICommandHandler<UnwrapKey> {
     await this.audit.record({
       act: UnwrapKey.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,

@@ -68,7 +68,7 @@ export class WrapKeyHandler implements ICommandHandler<WrapKey> {
     await this.audit.record({
       act: WrapKey.act,
       outcome: 'success',
-      by: by.name,
+      by,
       instanceId: key.instanceId,
       unitId,
       target: key.id,

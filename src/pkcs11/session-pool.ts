@@ -32,7 +32,7 @@ export class SessionPool {
 
   constructor(
     private readonly open: () => Session,
-    private readonly budget: number,
+    readonly budget: number,
   ) {
     needs(budget >= 2, 'CONFIG_INVALID', 'a token needs at least two sessions besides its guard session');
   }
@@ -40,6 +40,11 @@ export class SessionPool {
   /** Sessions open now; never more than the budget. */
   get opened(): number {
     return this.#opened;
+  }
+
+  /** Sessions that are lent across an await. */
+  get leased(): number {
+    return this.#held;
   }
 
   /** Asynchronous calls under way in the module; it must not be finalized before they are done. */

@@ -68,6 +68,12 @@ export class UnitToken {
     return this.token.sessionObjectsMade;
   }
 
+  /** Sessions besides the guard session: open, lent across an await, and as many as there may be. */
+  get sessions(): { readonly open: number; readonly leased: number; readonly most: number } {
+    const { opened: open, leased, budget: most } = this.token.pool;
+    return { open, leased, most };
+  }
+
   /** What the token says of itself now. TOKEN_LOST when it does not answer or another one is in its place. */
   info(): TokenInfo {
     return this.token.info();

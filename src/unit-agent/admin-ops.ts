@@ -68,7 +68,8 @@ export class AdminOps {
       this.unit.openAnew(); // only that shows a module what was put back
       facts = readFacts(this.unit);
     }
-    return { facts, milliseconds: performance.now() - start };
+    const sessions = this.unit.keeper.open?.sessions ?? null;
+    return { facts, milliseconds: performance.now() - start, sessions };
   }
 
   #isWell({ token, masterKeyMatches }: UnitFacts): boolean {

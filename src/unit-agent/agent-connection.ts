@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
+import { type CallMeter, type CallOutcome, outcomeOf } from './call-meter.js';
 import { FrameReader, FrameWriter } from './frames.js';
 import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
 
@@ -11,6 +12,8 @@ export interface ConnectionOptions {
   readonly connectMs?: number;
   /** Called once, when a deadline has passed: time to kill the agent. */
   readonly onHang?: () => void;
+  /** Is told of every call when it has ended. */
+  readonly calls?: CallMeter;
 }
 
 /** An agent across a network. The agent must show a certificate of the CA for its host; we show ours. All PEM. */
@@ -26,6 +29,8 @@ export interface TlsDial {
 export type Dial = string | TlsDial;
 
 interface Waiting {
+  readonly op: Opcode;
+  /** By `performance.now()`. */
   readonly since: number;
   readonly resolve: (body: Buffer) => void;
   readonly reject: (cause: unknown) => void;
@@ -91,7 +96,7 @@ export class AgentConnection {
       const timer = setTimeout(() => this.#hang(op, deadlineMs), deadlineMs);
       try {
         this.#writer.write({ id, code: OPCODES[op], body });
-        this.#waiting.set(id, { since: Date.now(), resolve, reject, timer });
+        this.#waiting.set(id, { op, since: performance.now(), resolve, reject, timer });
       } catch (cause) {
         clearTimeout(timer);
         reject(cause);
@@ -99,10 +104,15 @@ export class AgentConnection {
     });
   }
 
-  /** Since when the request waits that has waited longest (an agent answers most of them in turn); undefined for none. */
+  /** Since when, by `performance.now()`, the request waits that has waited longest (an agent answers most of them in turn); undefined for none. */
   get waitingSince(): number | undefined {
     const [oldest] = this.#waiting.values();
     return oldest?.since;
+  }
+
+  /** Requests that wait for their answer. */
+  get inFlight(): number {
+    return this.#waiting.size;
   }
 
   close(): void {
@@ -118,8 +128,14 @@ export class AgentConnection {
         if (!asked) continue;
         this.#waiting.delete(frame.id);
         clearTimeout(asked.timer);
-        if (frame.code === ANSWER_OK) asked.resolve(frame.body);
-        else asked.reject(refusalOf(frame.body));
+        if (frame.code === ANSWER_OK) {
+          this.#note(asked, 'success');
+          asked.resolve(frame.body);
+        } else {
+          const refusal = refusalOf(frame.body);
+          this.#note(asked, outcomeOf(refusal.code));
+          asked.reject(refusal);
+        }
       }
     } catch (cause) {
       this.socket.destroy();
@@ -139,9 +155,14 @@ export class AgentConnection {
     this.#gone = new KeysteadError('UNIT_UNREACHABLE', why);
     for (const asked of this.#waiting.values()) {
       clearTimeout(asked.timer);
+      this.#note(asked, 'silent');
       asked.reject(this.#gone);
     }
     this.#waiting.clear();
+  }
+
+  #note({ op, since }: Waiting, outcome: CallOutcome): void {
+    this.options.calls?.note(op, outcome, (performance.now() - since) / 1_000);
   }
 }
 

@@ -130,6 +130,15 @@ export interface AuditMark {
 export interface UnitProbe {
   readonly facts: UnitFacts;
   readonly milliseconds: number;
+  /** Null without an open token; an agent of an earlier version does not say. */
+  readonly sessions?: TokenSessions | null;
+}
+
+/** Sessions of a token besides the guard session: open, lent across an await, and as many as there may be. */
+export interface TokenSessions {
+  readonly open: number;
+  readonly leased: number;
+  readonly most: number;
 }
 
 export type { SealedKey, SealedMaterial, WrappingAlgorithm } from '../pkcs11/sealed-key.js';

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { linesOfRequests } from '../audit/lines-of-requests.js';
 import { until } from '../world.js';
 import { AlibabaWorld } from './alibaba-world.js';
 
@@ -179,4 +180,10 @@ it('lists keys by page and by state, whatever other keys there are', async () =>
   expect(ids).not.toContain(other);
   const none = JSON.stringify([{ Key: 'ProtectionLevel', Values: ['SOFTWARE'] }]);
   expect(await w.ask('ListKeys', { Filters: none })).toMatchObject({ TotalCount: 0, Keys: { Key: [] } });
+});
+
+it('a request has one line in the audit log, whatever came of it, and every operation has lines', async () => {
+  const { paths, several } = await linesOfRequests(w.world);
+  expect(several).toEqual({});
+  expect(paths).toEqual(expect.arrayContaining(MATRIX.map(([action]) => `POST /?Action=${action}`)));
 });

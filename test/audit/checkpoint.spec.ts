@@ -34,7 +34,8 @@ function stretch(from: AuditMark, to: number, by = 'spec'): { lines: Buffer[]; m
   let root: Buffer = Buffer.from(from.root, 'hex');
   for (let seq = from.size + 1; seq <= to; seq += 1) {
     const rest = { outcome: 'success', by, instanceId: null, unitId: null, target: null, detail: null } as const;
-    const covered = coveredBytes({ seq: String(seq), at: new Date(seq), act: 'test', ...rest });
+    const request = { correlationId: null, requestPath: null };
+    const covered = coveredBytes({ seq: String(seq), at: new Date(seq), act: 'test', ...rest, ...request });
     lines.push(covered);
     root = linkHash(covered, root);
   }

@@ -57,6 +57,8 @@ export function fieldsOf(seq: number): Fields {
     unitId: seq % 4 === 0 ? null : '0b7e4d3a-26c5-4f5e-8f0a-6d0f1f2d9a11',
     target: `key-${seq % 11}`,
     detail: failed ? '{"refused":"KEY_STATE"}' : `{"keyVersionId":"${seq}"}`,
+    correlationId: seq % 5 === 0 ? null : `request-${seq}`,
+    requestPath: seq % 5 === 0 ? null : 'POST /api/v2/keys/:id/actions/wrap',
   };
 }
 

@@ -5,7 +5,7 @@ import { chained, exported, fieldsOf, MadeUnit } from './made-log.js';
 
 type Fields = Omit<AuditRecord, 'seq' | 'hash'>;
 
-const FIELDS = ['act', 'by', 'instanceId', 'unitId', 'target', 'detail'] as const;
+const FIELDS = ['act', 'by', 'instanceId', 'unitId', 'target', 'detail', 'correlationId', 'requestPath'] as const;
 
 /** What somebody does to the records who then chains them anew, so that only the units' signature is against him. */
 const FORGERIES: Readonly<Record<string, (lines: Fields[], at: number, other: number) => Fields[]>> = {

@@ -17,7 +17,7 @@ afterEach(async () => {
   await own.drop();
 });
 
-const line = (n: number) => ({ act: 'test.act', outcome: 'success', by: 'spec', detail: { n } }) as const;
+const line = (n: number) => ({ act: 'test.act', outcome: 'success', by: { name: 'spec' }, detail: { n } }) as const;
 const write = (n: number) => db.transaction((tx) => audit.append(tx, line(n)));
 
 /** As somebody would who owns the database: without the trigger. */

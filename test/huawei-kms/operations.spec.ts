@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { OPERATIONS } from '../../src/dialects/huawei-kms/operations.js';
+import { linesOfRequests } from '../audit/lines-of-requests.js';
 import { until } from '../world.js';
 import { HuaweiWorld } from './huawei-world.js';
 import { importBody, parametersFor } from './material.js';
@@ -259,4 +261,26 @@ it('ends import parameters when their time is over', async () => {
   const keyId = await w.newCmk({ origin: 'external' });
   const given = await parametersFor(w, keyId);
   expect(await w.refusal('import-key-material', importBody(keyId, given, randomBytes(32)))).toBe('KMS.2601');
+});
+
+/** What this API asks in one request is two acts of the key model, each with its line. */
+const TWO_ACTS = [
+  'DELETE aliases',
+  'POST alias/associate',
+  'POST disable-key-rotation',
+  'POST enable-key-rotation',
+  'POST get-key-rotation-status',
+  'POST import-key-material',
+  'POST update-key-alias',
+  'POST update-key-rotation-interval',
+];
+/** Other specs ask for these. */
+const ELSEWHERE = ['POST sign', 'POST verify', 'POST get-publickey', 'POST delete-imported-key-material'];
+
+it('a request is one line in the audit log, whatever came of it, and no use of a key is more', async () => {
+  const { paths, several } = await linesOfRequests(w.world);
+  const at = (operation: string) => operation.replace(' ', ' /v1.0/:project/kms/');
+  expect(several).toEqual(Object.fromEntries(TWO_ACTS.map((operation) => [at(operation), 2])));
+  const all = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+  expect(all.filter((path) => !paths.includes(path)).sort()).toEqual(ELSEWHERE.map(at).sort());
 });

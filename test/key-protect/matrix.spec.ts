@@ -6,6 +6,7 @@ import { KEY_ACTS, type KeyAct, type KeyState } from '../../src/keys/key-state.j
 import { type ErrorCode, HTTP_STATUS } from '../../src/shared/errors.js';
 import type { Permission } from '../../src/shared/permissions.js';
 import { PERMISSIONS, ROLES, type Role } from '../../src/shared/permissions.js';
+import { linesOfRequests } from '../audit/lines-of-requests.js';
 import { type Callers, callersOf } from '../callers.js';
 import { KeyProtectWorld, keyCollection, policyCollection, type Sending } from './key-protect-world.js';
 import { type KeyInState, KeysInStates, KINDS, type Kind, STATES } from './keys-in-states.js';
@@ -219,6 +220,13 @@ it('a method that a path does not have is answered 404, after authentication', a
   }
   expect(deviations).toEqual([]);
 }, 120_000);
+
+/** As the guards of all tests above left it: refused and served, in every state, by every role. */
+it('a request has one line in the audit log, whatever came of it, and every operation has lines', async () => {
+  const { paths, several } = await linesOfRequests(w.world);
+  expect(several).toEqual({});
+  expect(paths).toEqual(expect.arrayContaining(OPERATIONS.map(({ method, path }) => `${method} ${path}`)));
+});
 
 const fits = (pattern: string, path: string) => new RegExp(`^${pattern.replace(/:\w+/g, '[^/]+')}$`).test(path);
 

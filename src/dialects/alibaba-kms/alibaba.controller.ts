@@ -4,8 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
 import type { Scope } from '../../access/scope.js';
-import { GetKeyMetadata } from '../../keys/get-key.query.js';
-import type { KeyTarget } from '../../keys/key-target.js';
+import { originOf } from '../../http/request-origin.js';
+import { KeyStore } from '../../keys/key-store.js';
 import { KeysteadError } from '../../shared/errors.js';
 import { AlibabaAuthentication, type Signer } from './authentication.js';
 import { type Call, readCall } from './call.js';
@@ -27,6 +27,7 @@ export class AlibabaController {
   constructor(
     private readonly authentication: AlibabaAuthentication,
     private readonly gate: Gate,
+    private readonly keys: KeyStore,
   ) {}
 
   @All(ALIBABA_ROUTE)
@@ -38,8 +39,10 @@ export class AlibabaController {
     const { method, originalUrl: url, headers } = request;
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const call = readCall({ method, url, headers, body });
-    const signer = await this.authentication.authenticate(call, request.ip);
-    return { ...(await this.#answer(operationOf(call), call, signer)), RequestId: requestId };
+    const { caller, instanceId } = await this.authentication.authenticate(call, request.ip);
+    const operation = operationOf(call);
+    const by = { ...caller, request: originOf(request, `/?Action=${operation.name}`) };
+    return { ...(await this.#answer(operation, call, { caller: by, instanceId })), RequestId: requestId };
   }
 
   async #answer(operation: Operation, call: Call, signer: Signer): Promise<object> {
@@ -52,7 +55,8 @@ export class AlibabaController {
       return await rehearsed(key, () => this.gate.authorise(by, operation.request, scope), admitted);
     } catch (cause) {
       if (!(cause instanceof KeysteadError)) throw cause;
-      if (cause.code === 'KEY_STATE' && key !== undefined) await this.#assertThere(by, { instanceId, key });
+      // a key that was deleted refuses by its state, but for this API it is not there
+      if (cause.code === 'KEY_STATE' && key !== undefined) shown(await this.keys.find({ instanceId, key }));
       throw inItsWords(operation, key, cause);
     }
   }
@@ -68,11 +72,6 @@ export class AlibabaController {
       await this.gate.failed(by, operation.request, scope, cause);
       throw cause;
     }
-  }
-
-  /** A key that was deleted refuses by its state, but for this API it is not there. */
-  async #assertThere(by: Caller, target: KeyTarget): Promise<void> {
-    shown(await this.gate.ask(by, new GetKeyMetadata(by, target)));
   }
 }
 

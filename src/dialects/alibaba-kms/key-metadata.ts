@@ -29,7 +29,7 @@ const STATE_OF = {
 } as const satisfies Record<KeyCondition, AlibabaState>;
 
 /** The key, unless it is one that this API does not know: deleted, or a standard key. */
-export function shown(key: KeyView): KeyView {
+export function shown<T extends Pick<KeyView, 'id' | 'extractable'> & Parameters<typeof conditionOf>[0]>(key: T): T {
   const isThere = conditionOf(key) !== null && !key.extractable;
   needs(isThere, 'KEY_NOT_FOUND', `there is no key ${key.id} for this API`);
   return key;

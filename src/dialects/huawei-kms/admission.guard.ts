@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Gate } from '../../access/gate.js';
 import { projectIdOf } from '../../access-keys/access-key.js';
+import { originOf } from '../../http/request-origin.js';
 import { readBody, readQuery } from './body.js';
 import { Identification, type Identity } from './identification.js';
 import { type Asked, type Operation, type OperationRequest, operationOf } from './operation.js';
@@ -16,7 +17,8 @@ export class Admission implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<OperationRequest>();
-    const identity = await this.identification.ofRequest(request);
+    const { caller, ...known } = await this.identification.ofRequest(request);
+    const identity = { ...known, caller: { ...caller, request: originOf(request) } };
     const operation = operationOf(request);
     if (operation === undefined) return true;
     try {
