@@ -86,7 +86,7 @@ export class RowWatch {
         await this.audit.append(tx, {
           act: 'database.adopt',
           outcome: 'success',
-          by: 'keystead',
+          by: { name: 'keystead' },
           target: id,
           row: told,
         });

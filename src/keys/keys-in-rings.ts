@@ -34,7 +34,7 @@ export class KeysInRings extends RingContents {
     for (const key of keys) {
       await this.units.change(tx, key, { keyRingId: DEFAULT_RING, updatedAt });
       const detail = { initialValue: { keyRingId }, newValue: { keyRingId: DEFAULT_RING } };
-      const about = { by: by.name, instanceId, target: key.id, detail, row: await toldKey(tx, key.id) };
+      const about = { by, instanceId, target: key.id, detail, row: await toldKey(tx, key.id) };
       await this.audit.append(tx, { act: MoveKey.act, outcome: 'success', ...about });
     }
   }
