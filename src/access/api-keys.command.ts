@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager, IsNull } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
-import { KeysteadError } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import type { Permission, Role } from '../shared/permissions.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey, makeApiKey } from './api-key-text.js';
 import { type ApiKeyView, apiKeyViewOf, assertGrants } from './api-key-view.js';
-import type { Caller } from './caller.js';
+import { unauthenticated } from './authentication.js';
+import { BOOTSTRAP_LIMIT, type Caller } from './caller.js';
 import type { Grant } from './scope.js';
 
 export interface NewApiKey {
@@ -17,10 +18,11 @@ export interface NewApiKey {
   readonly expiresAt?: Date | undefined;
 }
 
-/** Makes an API key. Its text is in the answer and nowhere else. */
+/** Makes an API key. Its text is in the answer and nowhere else. A bootstrap key that asks for it is revoked with it. */
 export class CreateApiKey extends Command<ApiKeyView & { readonly apiKey: string }> {
   static readonly permission: Permission = 'api-key.manage';
   static readonly act = 'api-key.create';
+  static readonly byBootstrap = true;
   constructor(
     readonly by: Caller,
     readonly input: NewApiKey,
@@ -39,6 +41,7 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
   async execute({ by, input }: CreateApiKey): Promise<ApiKeyView & { readonly apiKey: string }> {
     const now = new Date();
     assertGrants(input, now);
+    if (by.bootstrap) needs(input.roles?.includes('Manager'), 'FORBIDDEN', BOOTSTRAP_LIMIT);
     const apiKey = makeApiKey();
     const row: ApiKey = {
       id: randomUUID(),
@@ -46,11 +49,13 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
       hash: hashOfApiKey(apiKey),
       roles: [...(input.roles ?? [])],
       scopes: [...(input.scopes ?? [])],
+      bootstrap: null,
       createdAt: now,
       expiresAt: input.expiresAt ?? null,
       revokedAt: null,
     };
     await this.db.transaction(async (tx) => {
+      if (by.bootstrap) await this.#useUp(tx, by, now);
       await tx.insert(ApiKey, row);
       await this.audit.append(tx, {
         act: CreateApiKey.act,
@@ -61,6 +66,19 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
       });
     });
     return { ...apiKeyViewOf(row), apiKey };
+  }
+
+  /** Of requests that come at the same time with a bootstrap key, one finds it in force. */
+  async #useUp(tx: EntityManager, { id, name }: Caller, now: Date): Promise<void> {
+    const { affected } = await tx.update(ApiKey, { id, revokedAt: IsNull() }, { revokedAt: now });
+    if (affected !== 1) throw unauthenticated();
+    await this.audit.append(tx, {
+      act: RevokeApiKey.act,
+      outcome: 'success',
+      by: name,
+      target: id,
+      detail: { name, why: 'used' },
+    });
   }
 }
 

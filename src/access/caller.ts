@@ -11,6 +11,10 @@ export interface Caller {
   readonly scopes: readonly Grant[];
   /** Where the request came from, when it came over a network. */
   readonly address?: string | undefined;
+  /** Whether the connection showed a certificate of the administrators' CA. */
+  readonly certified?: boolean;
+  /** Whether this is the key of the first start in production, which makes one other key and nothing else. */
+  readonly bootstrap?: boolean;
 }
 
 /** The name under which a caller stands in keys, rings and policies: IBM's form of a service id. */
@@ -20,3 +24,7 @@ export function iamIdOf({ id }: Pick<Caller, 'id'>): string {
 
 /** The server itself, for what its jobs do. */
 export const KEYSTEAD: Caller = { id: 'keystead', name: 'keystead', roles: [], scopes: [] };
+
+/** What a bootstrap key hears that is used for anything else. */
+export const BOOTSTRAP_LIMIT =
+  "the bootstrap key makes the first Manager key and nothing else: 'kp api-key create NAME --role Manager --file FILE', then use that one (KP_API_KEY_FILE)";

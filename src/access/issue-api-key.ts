@@ -11,6 +11,8 @@ export interface NewApiKey {
   readonly roles: readonly Role[];
   /** Null: until it is revoked. */
   readonly expiresAt: Date | null;
+  /** Whether it makes one other key and nothing else. */
+  readonly bootstrap?: boolean;
   readonly act: 'api-key.bootstrap' | 'api-key.create';
   readonly by: string;
 }
@@ -18,9 +20,9 @@ export interface NewApiKey {
 /** Puts an API key (api-key-text.ts) in force, in the caller's transaction, with an audit line. Returns the id of its row. */
 export async function issueApiKey(tx: EntityManager, audit: AuditLog, key: string, about: NewApiKey): Promise<string> {
   const id = randomUUID();
-  const { name, roles, expiresAt, act, by } = about;
+  const { name, roles, expiresAt, bootstrap = false, act, by } = about;
   const row = { id, name, hash: hashOfApiKey(key), roles: [...roles], createdAt: new Date() };
-  await tx.insert(ApiKey, { ...row, scopes: [], expiresAt, revokedAt: null });
+  await tx.insert(ApiKey, { ...row, scopes: [], bootstrap: bootstrap || null, expiresAt, revokedAt: null });
   await audit.append(tx, { act, outcome: 'success', by, target: id });
   return id;
 }

@@ -5,6 +5,7 @@ import { Instances1764000001000 } from './migrations/1764000001000-instances.js'
 import { Keys1764000002000 } from './migrations/1764000002000-keys.js';
 import { Byok1764000003000 } from './migrations/1764000003000-byok.js';
 import { AuditCheckpoints1764000005000 } from './migrations/1764000005000-audit-checkpoints.js';
+import { Edge1764000006000 } from './migrations/1764000006000-edge.js';
 
 /** Every migration, oldest first. One that was released is never edited. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   Keys1764000002000,
   Byok1764000003000,
   AuditCheckpoints1764000005000,
+  Edge1764000006000,
 ];

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
 import type { Scope } from '../../access/scope.js';
+import { clientAddress } from '../../http/client-address.js';
 import { GetKeyMetadata } from '../../keys/get-key.query.js';
 import type { KeyTarget } from '../../keys/key-target.js';
 import { KeysteadError } from '../../shared/errors.js';
@@ -38,7 +39,7 @@ export class AlibabaController {
     const { method, originalUrl: url, headers } = request;
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const call = readCall({ method, url, headers, body });
-    const signer = await this.authentication.authenticate(call, request.ip);
+    const signer = await this.authentication.authenticate(call, clientAddress(request));
     return { ...(await this.#answer(operationOf(call), call, signer)), RequestId: requestId };
   }
 
