@@ -44,6 +44,12 @@ export function writeDurably(path: string, data: Buffer | string, mode = 0o600):
   fsyncDir(dirname(path));
 }
 
+/** Gives a file another name, in place of whatever had it; durable when it returns. */
+export function renameDurably(from: string, to: string): void {
+  renameSync(from, to);
+  fsyncDir(dirname(to));
+}
+
 /** The file's content, or undefined when there is no such file. Any other failure is thrown. */
 export function readIfThere(path: string): Buffer | undefined {
   return isThere(path) ? readFileSync(path) : undefined;
