@@ -105,17 +105,19 @@ and the sentence are in the error envelope; \`kp\` prints the sentence and ends 
 }
 
 async function permissions() {
-  const { PERMISSIONS, ROLES } = await table('shared/permissions.js');
+  const { isAdministrative, PERMISSIONS, ROLES } = await table('shared/permissions.js');
   return page(
     'Permissions',
     'src/shared/permissions.ts',
     `An API key has roles, and every request names one permission. What changes a claimed crypto unit needs an
-administrator's signature as well, which the unit's own agent verifies: no role replaces it.`,
+administrator's signature as well, which the unit's own agent verifies: no role replaces it. Where
+KEYSTEAD_ADMIN_CLIENT_CA_FILE is set, what the last column marks needs a client certificate of that CA too.`,
     markdownTable(
-      ['permission', ...ROLES],
+      ['permission', ...ROLES, 'certificate'],
       Object.entries(PERMISSIONS).map(([permission, roles]) => [
         `\`${permission}\``,
         ...ROLES.map((role) => (roles.includes(role) ? 'yes' : '')),
+        isAdministrative(permission) ? 'yes' : '',
       ]),
     ),
   );

@@ -10,17 +10,18 @@ import { EXIT_CODE, KeysteadError, messageOf } from './shared/errors.js';
 
 const STDERR = 2;
 
-type Work = (target: DatabaseTarget, inUse: InUse, file: string) => Promise<string>;
+type Work = (target: DatabaseTarget, inUse: InUse, operand: string, config: Config) => Promise<string>;
 
-/** One command on the database, `keystead NAME FILE`: prints what the work says. Exit codes as in shared/errors.ts. */
-export async function runOnDatabase(name: string, work: Work): Promise<void> {
+/** One command on the database, `keystead USAGE`: prints what the work says. Exit codes as in shared/errors.ts. */
+export async function runOnDatabase(usage: string, work: Work): Promise<void> {
   process.umask(0o077);
   try {
-    const [file, ...more] = process.argv.slice(2);
-    if (file === undefined || more.length > 0) throw new KeysteadError('USAGE', `usage: keystead ${name} FILE`);
+    const operands = process.argv.slice(2);
+    const wanted = usage.split(' ').length - 1;
+    if (operands.length !== wanted) throw new KeysteadError('USAGE', `usage: keystead ${usage}`);
     const config: Config = { ...loadConfig(), logLevel: 'error' };
     const said = await onDatabase(config, makeLog(config, new LogOutput(STDERR)), (target, inUse) =>
-      work(target, inUse, file),
+      work(target, inUse, operands[0] ?? '', config),
     );
     process.stdout.write(`OK\n${said}\n`);
   } catch (cause) {

@@ -4,7 +4,7 @@ import { needs } from './shared/errors.js';
 
 /** `keystead restore FILE`: into a database that is empty, before the server is started on it. */
 export function serve(): Promise<void> {
-  return runOnDatabase('restore', async (target, inUse, file) => {
+  return runOnDatabase('restore FILE', async (target, inUse, file) => {
     needs(inUse !== true, 'CONFIG_INVALID', 'a server runs on this data directory; stop it first');
     const { rows, sha256 } = await loadDump(target, file);
     await audited(target, {

@@ -63,6 +63,7 @@ export class World {
   /** Databases that are not in use now. */
   readonly #left: string[] = [];
   #port = 0;
+  #apiKeyFile: string | undefined;
 
   private constructor(private readonly options: WorldOptions) {}
 
@@ -71,7 +72,15 @@ export class World {
     mkdirSync(world.files, { mode: 0o700 });
     if (!options.embedded) world.#database = options.database ?? (await newDatabase());
     await world.#listen();
+    if (options.env?.['KEYSTEAD_PROFILE'] === 'production') await world.#useUpBootstrapKey();
     return world;
+  }
+
+  /** In production the first key makes another one, and nobody works with it. */
+  async #useUpBootstrapKey(): Promise<void> {
+    const made = await this.kp('api-key', 'create', 'operator', '--role', 'Manager', '--file', 'operator.apikey');
+    if (made.code !== 0) throw new Error(`api-key create failed: ${made.stderr}\n${this.logTail()}`);
+    this.#apiKeyFile = join(this.files, 'operator.apikey');
   }
 
   /** A world in which an instance of so many units exists and is active. */
@@ -115,7 +124,11 @@ export class World {
   }
 
   get apiKey(): string {
-    return readFileSync(join(this.sharedDir, 'bootstrap-api-key'), 'utf8').trim();
+    return readFileSync(this.apiKeyFile, 'utf8').trim();
+  }
+
+  get apiKeyFile(): string {
+    return this.#apiKeyFile ?? join(this.sharedDir, 'bootstrap-api-key');
   }
 
   get sharedDir(): string {
@@ -211,7 +224,7 @@ export class World {
       HOME: this.files,
       KP_HOME: join(this.dir, 'kp'),
       KP_TARGET_ADDR: this.url,
-      KP_API_KEY_FILE: join(this.sharedDir, 'bootstrap-api-key'),
+      KP_API_KEY_FILE: this.apiKeyFile,
       ...(this.instance !== '' && { KP_INSTANCE_ID: this.instance }),
       ADMIN_PASSPHRASE: 'correct horse battery',
       SHARE_1: 'seven grey herons',

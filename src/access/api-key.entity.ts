@@ -13,6 +13,8 @@ export class ApiKey {
   @Column('text', { array: true }) readonly roles!: Role[];
   /** Roles that hold in part of the world only. */
   @Column('jsonb') readonly scopes!: Grant[];
+  /** Set on a key that is good for one thing: to make the first named Manager key (bootstrap-key.ts). */
+  @Column('boolean', { nullable: true }) readonly bootstrap!: true | null;
   @Column('timestamptz') readonly createdAt!: Date;
   @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
   @Column('timestamptz', { nullable: true }) revokedAt!: Date | null;

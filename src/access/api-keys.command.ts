@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager, IsNull } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
-import { KeysteadError } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import type { Permission, Role } from '../shared/permissions.js';
 import { ApiKey } from './api-key.entity.js';
 import { hashOfApiKey, makeApiKey } from './api-key-text.js';
 import { type ApiKeyView, apiKeyViewOf, assertGrants } from './api-key-view.js';
-import type { Caller } from './caller.js';
+import { unauthenticated } from './authentication.js';
+import { BOOTSTRAP_LIMIT, type Caller } from './caller.js';
+import { revokeApiKey } from './issue-api-key.js';
 import type { Grant } from './scope.js';
 import { toldApiKey } from './told-api-keys.js';
 
@@ -18,10 +20,11 @@ export interface NewApiKey {
   readonly expiresAt?: Date | undefined;
 }
 
-/** Makes an API key. Its text is in the answer and nowhere else. */
+/** Makes an API key. Its text is in the answer and nowhere else. A bootstrap key that asks for it is revoked with it. */
 export class CreateApiKey extends Command<ApiKeyView & { readonly apiKey: string }> {
   static readonly permission: Permission = 'api-key.manage';
   static readonly act = 'api-key.create';
+  static readonly byBootstrap = true;
   constructor(
     readonly by: Caller,
     readonly input: NewApiKey,
@@ -40,6 +43,7 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
   async execute({ by, input }: CreateApiKey): Promise<ApiKeyView & { readonly apiKey: string }> {
     const now = new Date();
     assertGrants(input, now);
+    if (by.bootstrap) needs(input.roles?.includes('Manager'), 'FORBIDDEN', BOOTSTRAP_LIMIT);
     const apiKey = makeApiKey();
     const row: ApiKey = {
       id: randomUUID(),
@@ -47,11 +51,13 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
       hash: hashOfApiKey(apiKey),
       roles: [...(input.roles ?? [])],
       scopes: [...(input.scopes ?? [])],
+      bootstrap: null,
       createdAt: now,
       expiresAt: input.expiresAt ?? null,
       revokedAt: null,
     };
     await this.db.transaction(async (tx) => {
+      if (by.bootstrap) await this.#useUp(tx, by);
       await tx.insert(ApiKey, row);
       await this.audit.append(tx, {
         act: CreateApiKey.act,
@@ -63,6 +69,14 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
       });
     });
     return { ...apiKeyViewOf(row), apiKey };
+  }
+
+  /** Of requests that come at the same time with a bootstrap key, one finds it in force. */
+  async #useUp(tx: EntityManager, by: Caller): Promise<void> {
+    const where = { id: by.id, revokedAt: IsNull() };
+    const key = await tx.findOne(ApiKey, { where, lock: { mode: 'pessimistic_write' } });
+    if (key === null) throw unauthenticated();
+    await revokeApiKey(tx, this.audit, key, { by, why: 'used' });
   }
 }
 
@@ -91,16 +105,7 @@ export class RevokeApiKeyHandler implements ICommandHandler<RevokeApiKey> {
       if (key === null)
         throw new KeysteadError('NOT_FOUND', `there is no API key ${id}; 'kp api-key list' shows those there are`);
       if (key.revokedAt !== null) return apiKeyViewOf(key);
-      key.revokedAt = new Date();
-      await tx.update(ApiKey, { id }, { revokedAt: key.revokedAt });
-      await this.audit.append(tx, {
-        act: RevokeApiKey.act,
-        outcome: 'success',
-        by,
-        target: id,
-        detail: { name: key.name },
-        row: toldApiKey(key),
-      });
+      await revokeApiKey(tx, this.audit, key, { by });
       return apiKeyViewOf(key);
     });
   }

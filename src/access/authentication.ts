@@ -71,9 +71,10 @@ export class Authentication {
     if (address !== undefined) this.attempts.check(address, subject);
     const key = await find();
     if (key !== null && isLive(key, new Date())) {
-      return { id: key.id, name: key.name, roles: key.roles, scopes: key.scopes, address };
+      const { id, name, roles, scopes, bootstrap } = key;
+      return { id, name, roles, scopes, bootstrap: bootstrap === true, address };
     }
-    if (address !== undefined) this.attempts.note(address, subject);
+    if (address !== undefined) await this.attempts.note(address, subject);
     throw unauthenticated();
   }
 

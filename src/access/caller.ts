@@ -14,6 +14,10 @@ export interface Caller {
   readonly address?: string | undefined;
   /** The request in which it asks; the server's own jobs have none. */
   readonly request?: RequestOrigin | undefined;
+  /** Whether the connection showed a certificate of the administrators' CA. */
+  readonly certified?: boolean;
+  /** Whether this is the key of the first start in production, which makes one other key and nothing else. */
+  readonly bootstrap?: boolean;
 }
 
 /** The name under which a caller stands in keys, rings and policies: IBM's form of a service id. */
@@ -23,3 +27,7 @@ export function iamIdOf({ id }: Pick<Caller, 'id'>): string {
 
 /** The server itself, for what its jobs do. */
 export const KEYSTEAD: Caller = { id: 'keystead', name: 'keystead', roles: [], scopes: [] };
+
+/** What a bootstrap key hears that is used for anything else. */
+export const BOOTSTRAP_LIMIT =
+  "the bootstrap key makes the first Manager key and nothing else: 'kp api-key create NAME --role Manager --file FILE', then use that one (KP_API_KEY_FILE)";

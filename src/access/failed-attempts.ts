@@ -1,26 +1,35 @@
+import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
+import { databaseOutage } from '../database/outage.js';
 import { RateLimitError } from '../shared/errors.js';
+import { FailureLane } from './failure-lane.js';
 
 const MOST_ENTRIES = 10_000;
 /** With one credential a tenth of what an address may do: whoever repeats one that was refused is a broken client. */
 const CREDENTIAL_SHARE = 10;
-
-interface Bucket {
-  readonly left: number;
-  readonly at: number;
-}
+/** Whoever has one IPv6 address has 2^64 of them: a whole network of that size counts as one (RFC 6177). */
+const NETWORK_GROUPS = 4;
 
 /**
- * How many authentications may fail before one waits: a token bucket for each address, and a smaller one for each
- * credential at an address (never for a credential alone: others could empty it for its owner). Kept in this process.
- * Attempts that succeed take nothing.
+ * How many authentications may fail before one waits: for each address, and fewer for each credential at an address (never
+ * for a credential alone: others could use it up for its owner). A failure moves the moment at which all is forgotten by
+ * one interval; too far ahead means too many. The moments are in the database, for all servers together; a server learns of
+ * one with the first failure it sees there. What succeeds costs nothing, and asks the memory of this process only.
  */
 @Injectable()
 export class FailedAttempts {
-  readonly #buckets = new Map<string, Bucket>();
+  /** When all failures of a place are forgotten, in milliseconds of this process' clock; the place used last stands last. */
+  readonly #forgotten = new Map<string, number>();
+  readonly #lane: FailureLane;
 
-  constructor(private readonly config: Config) {}
+  constructor(
+    db: DataSource,
+    private readonly config: Config,
+  ) {
+    this.#lane = new FailureLane((sql, values) => db.query(sql, values), config.timers.failedAttempt);
+  }
 
   /** Throws RATE_LIMITED when this address, or this credential there, has failed too often of late. */
   check(address: string, subject: string): void {
@@ -31,37 +40,53 @@ export class FailedAttempts {
     throw new RateLimitError(`too many failed authentications; try again in ${seconds} s`, seconds);
   }
 
-  /** Notes a failure. */
-  note(address: string, subject: string): void {
-    for (const [place, most] of this.#places(address, subject)) {
-      const { left } = this.#bucket(place, most);
-      this.#buckets.delete(place); // the one used last stands last
-      this.#buckets.set(place, { left: left - 1, at: Date.now() });
-    }
-    for (const place of this.#buckets.keys()) {
-      if (this.#buckets.size <= MOST_ENTRIES) break;
-      this.#buckets.delete(place);
+  /** Notes a failure: when this returns, every server that sees one more there knows of this one. */
+  async note(address: string, subject: string): Promise<void> {
+    const places = this.#places(address, subject).map(([place]) => place);
+    try {
+      const left = await Promise.all(places.map((place) => this.#lane.add(place)));
+      for (const [at, place] of places.entries()) this.#remember(place, Date.now() + (left[at] ?? 0));
+    } catch (cause) {
+      if (databaseOutage(cause) === undefined) throw cause;
+      for (const place of places) this.#remember(place, this.#ahead(place) + this.config.timers.failedAttempt);
     }
   }
 
   #places(address: string, subject: string): [string, number][] {
     const most = this.config.limits.failedAttempts;
     if (most === 0) return [];
+    const where = networkOf(address);
     return [
-      [address, most],
-      [`${address} ${subject}`, Math.max(1, Math.floor(most / CREDENTIAL_SHARE))],
+      [where, most],
+      [`${where} ${subject}`, Math.max(1, Math.floor(most / CREDENTIAL_SHARE))],
     ];
   }
 
-  #bucket(place: string, most: number): Bucket {
-    const known = this.#buckets.get(place);
-    const now = Date.now();
-    if (known === undefined) return { left: most, at: now };
-    return { left: Math.min(most, known.left + (now - known.at) / this.config.timers.failedAttempt), at: now };
+  #remember(place: string, forgotten: number): void {
+    this.#forgotten.delete(place);
+    this.#forgotten.set(place, forgotten);
+    const [oldest] = this.#forgotten.keys();
+    if (this.#forgotten.size > MOST_ENTRIES && oldest !== undefined) this.#forgotten.delete(oldest);
+  }
+
+  #ahead(place: string): number {
+    return Math.max(this.#forgotten.get(place) ?? 0, Date.now());
   }
 
   #waitMs(place: string, most: number): number {
-    const { left } = this.#bucket(place, most);
-    return left >= 1 ? 0 : (1 - left) * this.config.timers.failedAttempt;
+    return Math.max(0, this.#ahead(place) - Date.now() - (most - 1) * this.config.timers.failedAttempt);
   }
+}
+
+/** An IPv4 address as it is; of an IPv6 address its first 64 bits. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.toLowerCase().split('%')[0]?.split('::') ?? [];
+  const groups = (text: string | undefined) => (text ? text.split(':') : []);
+  const zeros = 8 - groups(head).length - groups(tail).length;
+  const all = tail === undefined ? groups(head) : [...groups(head), ...Array(zeros).fill('0'), ...groups(tail)];
+  return `${all
+    .slice(0, NETWORK_GROUPS)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`;
 }

@@ -2,11 +2,12 @@ import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Command, CommandBus, Query, QueryBus } from '@nestjs/cqrs';
 import { AuditLog } from '../audit/audit-log.js';
 import { AuditWatch } from '../audit/audit-watch.js';
+import { Config } from '../config/config.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
-import { PERMISSIONS, type Permission } from '../shared/permissions.js';
+import { isAdministrative, PERMISSIONS, type Permission } from '../shared/permissions.js';
 import { AccessRules } from './access-rules.js';
 import { unauthenticated } from './authentication.js';
-import type { Caller } from './caller.js';
+import { BOOTSTRAP_LIMIT, type Caller } from './caller.js';
 import { RequestMeter } from './request-meter.js';
 import { coverAll, coverKey, coverRing, grantsFor, type Scope } from './scope.js';
 
@@ -19,7 +20,12 @@ export interface RequestClass {
   readonly permission?: Permission;
   readonly act?: string;
   readonly partial?: boolean;
+  /** Whether the bootstrap key of a production server may ask. */
+  readonly byBootstrap?: boolean;
 }
+
+const CERTIFICATE_NEEDED =
+  'needs a client certificate of the CA in KEYSTEAD_ADMIN_CLIENT_CA_FILE besides the API key; with kp: set KP_CLIENT_CERT_FILE and KP_CLIENT_KEY_FILE';
 
 /** A request that a grant can allow says which operation it is. */
 interface GrantableRequest {
@@ -38,6 +44,7 @@ export class Gate {
     private readonly audit: AuditLog,
     private readonly watch: AuditWatch,
     private readonly meter: RequestMeter,
+    private readonly config: Config,
     @Inject(AccessRules) @Optional() private readonly rules?: AccessRules,
   ) {}
 
@@ -97,7 +104,9 @@ export class Gate {
         throw unauthenticated();
       }
     }
-    if (await this.#isGranted(caller, permission, type, scope)) return;
+    const lacksCertificate = this.#wantsCertificate(permission) && !caller.certified;
+    const isBootstrap = caller.bootstrap === true && type.byBootstrap !== true;
+    if (!lacksCertificate && !isBootstrap && (await this.#isGranted(caller, permission, type, scope))) return;
     if (await this.#isGrantedByGrant(caller, scope, operation)) return;
     await this.#record(caller, type, scope, {
       refused: 'FORBIDDEN',
@@ -106,11 +115,17 @@ export class Gate {
       roles: caller.roles,
       scopes: caller.scopes,
     });
+    needs(!lacksCertificate, 'FORBIDDEN', `${permission} ${CERTIFICATE_NEEDED}`);
+    needs(!isBootstrap, 'FORBIDDEN', BOOTSTRAP_LIMIT);
     const held = [...caller.roles, ...caller.scopes.map(({ role }) => `${role} in part`)].join(', ') || 'none';
     throw new KeysteadError(
       'FORBIDDEN',
       `${permission} needs one of the roles ${PERMISSIONS[permission].join(', ')} here; this key has ${held}`,
     );
+  }
+
+  #wantsCertificate(permission: Permission): boolean {
+    return this.config.tls?.clientCaFile !== undefined && isAdministrative(permission);
   }
 
   /** Puts a failure under the request's name into the audit log; an edge calls it for a body that it could not read. */

@@ -13,6 +13,8 @@ export interface NewApiKey {
   readonly roles: readonly Role[];
   /** Null: until it is revoked. */
   readonly expiresAt: Date | null;
+  /** Whether it makes one other key and nothing else. */
+  readonly bootstrap?: boolean;
   readonly act: 'api-key.bootstrap' | 'api-key.create';
   readonly by: Initiator;
 }
@@ -20,10 +22,31 @@ export interface NewApiKey {
 /** Puts an API key (api-key-text.ts) in force, in the caller's transaction, with an audit line. Returns the id of its row. */
 export async function issueApiKey(tx: EntityManager, audit: AuditLog, key: string, about: NewApiKey): Promise<string> {
   const id = randomUUID();
-  const { name, roles, expiresAt, act, by } = about;
+  const { name, roles, expiresAt, bootstrap = false, act, by } = about;
   const given = { id, name, hash: hashOfApiKey(key), roles: [...roles], createdAt: new Date() };
-  const row: ApiKey = { ...given, scopes: [], expiresAt, revokedAt: null };
+  const row: ApiKey = { ...given, scopes: [], bootstrap: bootstrap || null, expiresAt, revokedAt: null };
   await tx.insert(ApiKey, row);
   await audit.append(tx, { act, outcome: 'success', by, target: id, row: toldApiKey(row) });
   return id;
+}
+
+/** Ends an API key, in the caller's transaction, with an audit line. The caller holds its row's lock, and it was in force. */
+export async function revokeApiKey(
+  tx: EntityManager,
+  audit: AuditLog,
+  key: ApiKey,
+  about: { readonly by: Initiator; readonly why?: 'used' | 'renewed' },
+): Promise<void> {
+  const { by, why } = about;
+  key.revokedAt = new Date();
+  await tx.update(ApiKey, { id: key.id }, { revokedAt: key.revokedAt });
+  const detail = { name: key.name, ...(why !== undefined && { why }) };
+  await audit.append(tx, {
+    act: 'api-key.revoke',
+    outcome: 'success',
+    by,
+    target: key.id,
+    detail,
+    row: toldApiKey(key),
+  });
 }

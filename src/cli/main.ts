@@ -23,7 +23,7 @@ import { addRestore } from './restore.js';
 import { addSigKey } from './sig-key.js';
 import { Interrupted, openTerminal } from './terminal.js';
 import { addThreshold } from './threshold.js';
-import { send } from './transport.js';
+import { send, type TlsFiles } from './transport.js';
 import { addUser } from './user.js';
 import { addZeroize } from './zeroize.js';
 
@@ -67,6 +67,8 @@ Environment:
   KP_INSTANCE_ID                the instance, unless -i names it or there is only one
   KP_API_KEY, KP_API_KEY_FILE   the API key, or the file that holds it
   KP_CA_FILE                    certificate authority of the server, PEM
+  KP_CLIENT_CERT_FILE, KP_CLIENT_KEY_FILE
+                                certificate and key to show to a server that asks for them, PEM
   KP_HOME                       where kp remembers the keys of crypto units (~/.keystead)
 
 Examples:
@@ -105,9 +107,17 @@ function realContext(): CliContext {
     terminal: openTerminal(stdin, stderr),
     draw: stderr.isTTY ? (text) => void stderr.write(`\r\x1b[K${text}`) : null,
     linesOf,
-    request: (request) => send(request, env['KP_CA_FILE'] || undefined),
+    request: (request) => send(request, tlsFilesOf(env)),
     now: () => new Date(),
     wait: (milliseconds) => wait(milliseconds),
+  };
+}
+
+function tlsFilesOf(env: NodeJS.ProcessEnv): TlsFiles {
+  return {
+    caFile: env['KP_CA_FILE'] || undefined,
+    certFile: env['KP_CLIENT_CERT_FILE'] || undefined,
+    keyFile: env['KP_CLIENT_KEY_FILE'] || undefined,
   };
 }
 

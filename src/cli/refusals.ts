@@ -97,7 +97,7 @@ function unauthenticated(errorMsg: string | undefined, url: URL): KeysteadError 
       'the API key may not do this: it lacks a role for it, or its scope ends elsewhere',
     );
   }
-  const message = `${url.origin} does not accept the API key`;
+  const message = `${url.origin} does not accept the API key: it is unknown, revoked, or has ended (a bootstrap key of production after one use, or a day)`;
   return new CommandFailure('UNAUTHENTICATED', message, 'export KP_API_KEY_FILE=FILE');
 }
 

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { isClosed } from '../shared/durable-file.js';
 import { CONFIG_VARIABLES, loadConfig, unknownVariables } from './config.js';
 
 /** The sentence with which the environment is refused. */
@@ -80,6 +81,8 @@ describe('the configuration', () => {
       ['agents of its own', { KEYSTEAD_AGENTS_FILE: '' }, /isolation: process-only.*KEYSTEAD_AGENTS_FILE/],
       ['HTTP that nobody said a proxy ends', { KEYSTEAD_ALLOW_PLAINTEXT: '' }, /KEYSTEAD_TLS_CERT_FILE/],
       ['the bare claim', { KEYSTEAD_BARE_CLAIM: 'on' }, /KEYSTEAD_BARE_CLAIM/],
+      ['a PIN in the environment', { KEYSTEAD_PIN: '1234' }, /no secret.*KEYSTEAD_PIN/],
+      ['a password for the database there', { PGPASSWORD: 'x' }, /no secret.*PGPASSWORD/],
       ['a password in the environment', { KEYSTEAD_DATABASE_URL: 'postgres://u:p@h/d' }, /KEYSTEAD_DATABASE_URL_FILE/],
     ])('refuses %s', (_what, change, why) => {
       expect(refusal({ ...PRODUCTION, ...change })).toMatch(why);
@@ -90,6 +93,57 @@ describe('the configuration', () => {
       expect(config).toMatchObject({ bareClaim: false, agentsFile: '/a', databaseUrl: 'postgres://u@h/d' });
     });
   });
+
+  describe('with systemd credentials', () => {
+    const CREDENTIALS_DIRECTORY = mkdtempSync(join(tmpdir(), 'keystead-credentials-'));
+    afterAll(() => rmSync(CREDENTIALS_DIRECTORY, { recursive: true }));
+    const credential = (name: string, text = '') => {
+      writeFileSync(join(CREDENTIALS_DIRECTORY, name), text, { mode: 0o400 });
+      return join(CREDENTIALS_DIRECTORY, name);
+    };
+
+    it('takes those that are there for what is unset', () => {
+      const sealKeyFile = credential('seal-key');
+      credential('database-url', 'postgres://u:p@h/d\n');
+      const [certFile, keyFile] = [credential('tls-cert'), credential('tls-key')];
+      expect(loadConfig({ CREDENTIALS_DIRECTORY })).toMatchObject({
+        sealKeyFile,
+        databaseUrl: 'postgres://u:p@h/d',
+        tls: { certFile, keyFile },
+      });
+      const own = { KEYSTEAD_SEAL_KEY_FILE: '/s', KEYSTEAD_DATABASE_URL: 'postgres://u@h/other' };
+      expect(loadConfig({ CREDENTIALS_DIRECTORY, ...own })).toMatchObject({
+        sealKeyFile: '/s',
+        databaseUrl: 'postgres://u@h/other',
+      });
+    });
+
+    it('believes the mode that systemd gives them: root owns them, and an ACL shows as the bits of the group', () => {
+      const at = '/run/credentials/keystead.service/seal-key';
+      expect(isClosed(at, { mode: 0o100440, uid: 0 })).toBe(true);
+      for (const [path, mode, uid] of [
+        [at, 0o100444, 0],
+        [at, 0o100460, 0],
+        [at, 0o100440, 1000],
+        ['/etc/keystead/seal-key', 0o100440, 0],
+      ] as const) {
+        expect(isClosed(path, { mode, uid })).toBe(false);
+      }
+    });
+  });
+
+  it.each(['10.0.0.1', '10.0.0.0/8, fd00::/8', '::1/128'])('trusts the proxies %s', (text) => {
+    const list = loadConfig({ KEYSTEAD_TRUSTED_PROXIES: text }).trustedProxies;
+    expect([list?.check('10.0.0.1'), list?.check('::1', 'ipv6'), list?.check('192.0.2.1')]).toContain(true);
+    expect(list?.check('192.0.2.1')).toBe(false);
+  });
+
+  it.each(['all', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.0/', '10.0.0/8', '::/129', '10.0.0.1/8/8', '10.0.0.1,'])(
+    'does not trust the proxies %s',
+    (text) => {
+      expect(refusal({ KEYSTEAD_TRUSTED_PROXIES: text })).toMatch(/KEYSTEAD_TRUSTED_PROXIES/);
+    },
+  );
 
   it('takes units from one place only', () => {
     expect(refusal({ KEYSTEAD_AGENTS_FILE: '/a', KEYSTEAD_UNITS_FILE: '/u' })).toMatch(/exclude each other/);

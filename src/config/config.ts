@@ -1,10 +1,12 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { type BlockList, isIPv4, isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { withCredentials } from './credentials.js';
 import { assertProfile, DATABASE_URL, databaseUrlOf } from './profile.js';
 import { assertSocketsFit, defaultRuntimeDir } from './runtime-dir.js';
 import { LIMITS, type Limits, limitsOf, TIMERS, type Timers, timersOf } from './timers.js';
+import { trustedProxiesOf } from './trusted-proxies.js';
 
 const MAX_PORT = 65_535;
 const file = z.string().min(1).optional();
@@ -26,6 +28,13 @@ const ENVIRONMENT = z.object({
     .describe('TCP port to listen on; 0 takes a free one'),
   KEYSTEAD_TLS_CERT_FILE: file.describe('PEM file with the certificate chain of the HTTPS listener'),
   KEYSTEAD_TLS_KEY_FILE: file.describe('PEM file with the private key of the HTTPS listener'),
+  KEYSTEAD_ADMIN_CLIENT_CA_FILE: file.describe(
+    'PEM file with the CA of administrators; when set, what administers needs a client certificate of it',
+  ),
+  KEYSTEAD_TRUSTED_PROXIES: z
+    .string()
+    .optional()
+    .describe('Addresses and networks of load balancers whose X-Forwarded-For is believed, with commas between them'),
   KEYSTEAD_ALLOW_PLAINTEXT: z
     .enum(['0', '1'])
     .default('0')
@@ -100,7 +109,11 @@ export const CONFIG_VARIABLES: readonly { name: string; description: string; def
 export class Config {
   readonly host!: string;
   readonly port!: number;
-  readonly tls!: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly tls!:
+    | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string | undefined }
+    | undefined;
+  /** undefined: nobody is believed about where a request came from. */
+  readonly trustedProxies!: BlockList | undefined;
   /** Where clients find the server; no slash at its end. */
   readonly publicUrl!: string;
   /** Absolute. */
@@ -129,7 +142,7 @@ export class Config {
 
 /** Reads the environment. An empty value counts as unset. Throws CONFIG_INVALID with a sentence that names the variable. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const given = withCredentials(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
   const parsed = ENVIRONMENT.safeParse(given);
   if (!parsed.success) {
     const sentences = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -137,7 +150,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   const e = parsed.data;
   assertExposure(e);
-  assertProfile(e);
+  assertProfile(e, given);
   const dataDir = resolve(e.KEYSTEAD_DATA_DIR);
   const runtimeDir = resolve(e.KEYSTEAD_RUNTIME_DIR ?? defaultRuntimeDir(dataDir));
   assertSocketsFit(runtimeDir);
@@ -145,6 +158,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     host: e.KEYSTEAD_HOST,
     port: e.KEYSTEAD_PORT,
     tls: tlsOf(e),
+    trustedProxies: e.KEYSTEAD_TRUSTED_PROXIES === undefined ? undefined : trustedProxiesOf(e.KEYSTEAD_TRUSTED_PROXIES),
     publicUrl: (e.KEYSTEAD_PUBLIC_URL ?? urlOf(e)).replace(/\/+$/, ''),
     dataDir,
     sharedDir: resolve(e.KEYSTEAD_SHARED_DIR ?? dataDir),
@@ -179,6 +193,11 @@ function assertExposure(e: Environment): void {
   const both = (e.KEYSTEAD_TLS_CERT_FILE === undefined) === (e.KEYSTEAD_TLS_KEY_FILE === undefined);
   needs(both, 'CONFIG_INVALID', 'KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE go together: set both or none');
   needs(
+    e.KEYSTEAD_ADMIN_CLIENT_CA_FILE === undefined || e.KEYSTEAD_TLS_CERT_FILE !== undefined,
+    'CONFIG_INVALID',
+    'KEYSTEAD_ADMIN_CLIENT_CA_FILE needs KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE: a client certificate is seen by the server that ends TLS only',
+  );
+  needs(
     isLoopback(e.KEYSTEAD_HOST) || e.KEYSTEAD_TLS_CERT_FILE !== undefined || e.KEYSTEAD_ALLOW_PLAINTEXT === '1',
     'CONFIG_INVALID',
     `KEYSTEAD_HOST ${e.KEYSTEAD_HOST} is not loopback: set KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE, or KEYSTEAD_ALLOW_PLAINTEXT=1 behind a TLS proxy`,
@@ -187,7 +206,9 @@ function assertExposure(e: Environment): void {
 
 function tlsOf(e: Environment): Config['tls'] {
   if (e.KEYSTEAD_TLS_CERT_FILE === undefined || e.KEYSTEAD_TLS_KEY_FILE === undefined) return undefined;
-  return { certFile: resolve(e.KEYSTEAD_TLS_CERT_FILE), keyFile: resolve(e.KEYSTEAD_TLS_KEY_FILE) };
+  const [certFile, keyFile] = [resolve(e.KEYSTEAD_TLS_CERT_FILE), resolve(e.KEYSTEAD_TLS_KEY_FILE)];
+  const { KEYSTEAD_ADMIN_CLIENT_CA_FILE: ca } = e;
+  return ca === undefined ? { certFile, keyFile } : { certFile, keyFile, clientCaFile: resolve(ca) };
 }
 
 function urlOf(e: Environment): string {

@@ -20,7 +20,7 @@ type Told = Pick<
  * What the profile demands of the settings. Whether the agents really run under other users is looked at when the server
  * starts and whenever it connects to one (src/instances/agent-directory.ts). Throws CONFIG_INVALID.
  */
-export function assertProfile(e: Told): void {
+export function assertProfile(e: Told, env: NodeJS.ProcessEnv): void {
   const alone = e.KEYSTEAD_AGENTS_FILE === undefined || e.KEYSTEAD_UNITS_FILE === undefined;
   needs(
     alone,
@@ -41,11 +41,19 @@ export function assertProfile(e: Told): void {
     e.KEYSTEAD_BARE_CLAIM === 'on',
     'KEYSTEAD_PROFILE=production has no claim with a bare public key; leave KEYSTEAD_BARE_CLAIM unset',
   );
+  const secret = Object.keys(env).find((name) => SECRET_NAME.test(name));
+  refuse(
+    secret !== undefined,
+    `KEYSTEAD_PROFILE=production takes no secret from the environment, where ${secret} is set; put it into a file or a systemd credential (docs/deployment.md)`,
+  );
   refuse(
     e.KEYSTEAD_DATABASE_URL !== undefined && passwordIn(e.KEYSTEAD_DATABASE_URL),
     'KEYSTEAD_PROFILE=production takes no password from the environment; put the URL into a file and set KEYSTEAD_DATABASE_URL_FILE',
   );
 }
+
+/** Names of secrets, ours or of the PostgreSQL client: nothing reads ours, but whoever set them thinks otherwise. */
+const SECRET_NAME = /^(KEYSTEAD_.*(PIN|PASSWORD|PASSPHRASE|SECRET|SEAL_KEY|API_KEY|TOKEN)|PGPASSWORD)$/;
 
 /** The database's URL, from the environment or from its file. Throws CONFIG_INVALID. */
 export function databaseUrlOf(e: Told): string | undefined {

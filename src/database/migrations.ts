@@ -7,6 +7,7 @@ import { Byok1764000003000 } from './migrations/1764000003000-byok.js';
 import { AuditCheckpoints1764000005000 } from './migrations/1764000005000-audit-checkpoints.js';
 import { AuditRequests1764000006000 } from './migrations/1764000006000-audit-requests.js';
 import { ToldRows1764000007000 } from './migrations/1764000007000-told-rows.js';
+import { Edge1764000008000 } from './migrations/1764000008000-edge.js';
 
 /** Every migration, oldest first. One that was released is never edited. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   AuditCheckpoints1764000005000,
   AuditRequests1764000006000,
   ToldRows1764000007000,
+  Edge1764000008000,
 ];

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ChainWatch } from '../audit/chain-watch.js';
 import { RowWatch } from '../audit/row-watch.js';
 import { AuditCheckpoints } from '../crypto-units/audit-checkpoints.js';
+import { TlsCertificate } from '../http/tls-certificate.js';
 import { Uuid } from '../http/uuid.js';
 import { KeyIntegrity } from '../keys/key-integrity.js';
 import { KeysteadError } from '../shared/errors.js';
@@ -18,6 +19,8 @@ interface Reply {
 const LOOP_LAG_LIMIT_MS = 1_000;
 const LOOP_LAG_WINDOW_MS = 10_000;
 const RETRY_AFTER_S = '2';
+/** Certificates are renewed a month before they end; what is still there two weeks before was forgotten. */
+const RENEWED_BEFORE_MS = 14 * 86_400_000;
 const code = z
   .string()
   .regex(/^[2-5]\d\d$/, 'must be a status from 200 to 599')
@@ -39,6 +42,7 @@ export class HealthController {
     private readonly rows: RowWatch,
     private readonly chain: ChainWatch,
     private readonly signing: AuditCheckpoints,
+    private readonly certificate: TlsCertificate,
   ) {
     this.#loop.enable();
     setInterval(() => this.#loop.reset(), LOOP_LAG_WINDOW_MS).unref(); // else hours of ease would hide that it hangs now
@@ -96,6 +100,7 @@ export class HealthController {
         'audit:writable': [{ observedValue: auditWritable, status: auditWritable ? 'pass' : 'fail' }],
         'audit:checkpoints': [this.#checkpoints(rolledBack)],
         'database:writable': [{ observedValue: databaseWritable, status: databaseWritable ? 'pass' : 'fail' }],
+        ...certificateCheck(this.certificate.notAfter),
       },
     };
   }
@@ -120,4 +125,12 @@ export class HealthController {
     if (!unit.serving) reply.status(503).header('Retry-After', RETRY_AFTER_S);
     return { status: unit.serving ? 'pass' : 'fail', state: unit.state };
   }
+}
+
+/** When the listener's certificate ends; nothing without TLS. */
+function certificateCheck(notAfter: Date | undefined): object {
+  if (notAfter === undefined) return {};
+  const left = notAfter.getTime() - Date.now();
+  const status = left <= 0 ? 'fail' : left < RENEWED_BEFORE_MS ? 'warn' : 'pass';
+  return { 'tls:certificate': [{ observedValue: notAfter.toISOString(), observedUnit: 'not_after', status }] };
 }

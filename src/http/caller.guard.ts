@@ -1,8 +1,10 @@
+import { TLSSocket } from 'node:tls';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Authentication } from '../access/authentication.js';
 import { AuditWatch } from '../audit/audit-watch.js';
 import { type WithCaller, wantsCaller } from './asked-by.js';
+import { clientAddress } from './client-address.js';
 import { originOf } from './request-origin.js';
 
 /** Finds out who asks, before anything of the request is looked at, on every route that has an `@AskedBy()`. */
@@ -17,8 +19,14 @@ export class CallerGuard implements CanActivate {
     if (!wantsCaller(context)) return true;
     const request = context.switchToHttp().getRequest<WithCaller & FastifyRequest>();
     // what could not be audited is not begun: a database that hangs would keep the caller waiting here
-    const caller = await this.audit.during(() => this.authentication.authenticate(request.headers, request.ip));
-    request.caller = { ...caller, request: originOf(request) };
+    const address = clientAddress(request);
+    const caller = await this.audit.during(() => this.authentication.authenticate(request.headers, address));
+    request.caller = { ...caller, certified: isCertified(request), request: originOf(request) };
     return true;
   }
+}
+
+/** Whether the client showed a certificate of the CA in KEYSTEAD_ADMIN_CLIENT_CA_FILE. */
+function isCertified({ socket }: FastifyRequest): boolean {
+  return socket instanceof TLSSocket && socket.authorized;
 }

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { isIPv4, type Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
-import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { KeysteadError, needs } from '../shared/errors.js';
 import { envelopeOf } from './envelope.js';
+import { readTls, STRICT_TRANSPORT } from './tls.js';
 
 const BODY_LIMIT = 1 << 20;
 const MAX_HEADER_BYTES = 128 << 10;
@@ -23,7 +22,7 @@ const CORRELATION_ID = /^[\w.:/+=@-]{1,128}$/;
  * nothing cached. `routedUrl` says by which URL a request is routed, where that is another than its own.
  */
 export function makeListener(
-  config: Pick<Config, 'tls'>,
+  config: Pick<Config, 'tls' | 'trustedProxies'>,
   routedUrl: (request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>) => string = ({ url = '/' }) => url,
 ): FastifyAdapter {
   const node = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false };
@@ -38,16 +37,32 @@ export function makeListener(
     rewriteUrl: routedUrl,
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: refusePath,
-    ...(config.tls ? { https: { ...node, ...readTls(config.tls) } } : { http: node }),
+    ...trust(config),
+    ...(config.tls ? { https: { ...node, ...https(config.tls) } } : { http: node }),
   });
   const fastify: FastifyInstance = adapter.getInstance();
   keepBodiesAsBytes(fastify);
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers(headersFor(request));
+    if (config.tls) reply.header('Strict-Transport-Security', STRICT_TRANSPORT);
     assertServable(request);
   });
   return adapter;
+}
+
+/** A client's certificate is asked for where administrators have some; whether one is needed, the gate decides. */
+function https(tls: NonNullable<Config['tls']>) {
+  const asked = tls.clientCaFile !== undefined;
+  return { ...readTls(tls).options, ...(asked && { requestCert: true, rejectUnauthorized: false }) };
+}
+
+/** Whose X-Forwarded-For is believed: nobody's but the named proxies'. */
+function trust({ trustedProxies }: Pick<Config, 'trustedProxies'>) {
+  if (trustedProxies === undefined) return {};
+  return {
+    trustProxy: (address: string) => trustedProxies.check(address, isIPv4(address) ? 'ipv4' : 'ipv6'),
+  };
 }
 
 /** What node would refuse by itself, without a body (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
@@ -56,25 +71,6 @@ function assertServable({ headers, raw }: FastifyRequest): void {
   needs(host !== undefined || raw.httpVersion === '1.0', 'BAD_REQUEST', 'the request has no Host header');
   const met = expect === undefined || expect.toLowerCase() === '100-continue';
   needs(met, 'BAD_REQUEST', 'the only expectation that can be met is 100-continue');
-}
-
-function readTls({ certFile, keyFile }: NonNullable<Config['tls']>) {
-  const read = (file: string, variable: string): Buffer => {
-    try {
-      return readFileSync(file);
-    } catch (cause) {
-      throw new KeysteadError('CONFIG_INVALID', `${variable} cannot be read: ${messageOf(cause)}`, { cause });
-    }
-  };
-  const cert = read(certFile, 'KEYSTEAD_TLS_CERT_FILE');
-  const key = read(keyFile, 'KEYSTEAD_TLS_KEY_FILE');
-  try {
-    createSecureContext({ cert, key });
-  } catch (cause) {
-    const why = `KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE do not go together: ${messageOf(cause)}`;
-    throw new KeysteadError('CONFIG_INVALID', why, { cause });
-  }
-  return { cert, key, minVersion: 'TLSv1.2' as const };
 }
 
 function headersFor(request: FastifyRequest): Record<string, string> {

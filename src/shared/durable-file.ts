@@ -44,6 +44,12 @@ export function writeDurably(path: string, data: Buffer | string, mode = 0o600):
   fsyncDir(dirname(path));
 }
 
+/** Gives a file another name, in place of whatever had it; durable when it returns. */
+export function renameDurably(from: string, to: string): void {
+  renameSync(from, to);
+  fsyncDir(dirname(to));
+}
+
 /** The file's content, or undefined when there is no such file. Any other failure is thrown. */
 export function readIfThere(path: string): Buffer | undefined {
   return isThere(path) ? readFileSync(path) : undefined;
@@ -60,13 +66,21 @@ export function removeDurably(path: string): void {
   fsyncDir(dirname(path));
 }
 
+/**
+ * Whether nobody but its reader is let in. systemd gives a service's user its credentials, which root owns, by an ACL, and
+ * the mask of an ACL shows as the bits of the group.
+ */
+export function isClosed(path: string, { mode, uid }: { readonly mode: number; readonly uid: number }): boolean {
+  return (mode & (path.startsWith('/run/credentials/') && uid === 0 ? 0o037 : 0o077)) === 0;
+}
+
 /** The content of a file that only its owner can read: regular, no link, no group or other bits. Undefined otherwise. */
 export function readPrivateFile(path: string): Buffer | undefined {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isFile()) return undefined;
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = fstatSync(fd);
-    return stat.isFile() && (stat.mode & 0o077) === 0 ? readFileSync(fd) : undefined;
+    return stat.isFile() && isClosed(path, stat) ? readFileSync(fd) : undefined;
   } finally {
     closeSync(fd);
   }

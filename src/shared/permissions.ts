@@ -47,6 +47,30 @@ export const PERMISSIONS = {
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;
 
+type Area = Permission extends `${infer Name}.${string}` ? Name : never;
+
+/** What administers the service rather than keys: with KEYSTEAD_ADMIN_CLIENT_CA_FILE it needs a client certificate too. */
+const ADMINISTRATIVE = {
+  instance: true,
+  'crypto-unit': true,
+  'api-key': true,
+  'access-key': true,
+  audit: true,
+  key: false,
+  'key-alias': false,
+  'key-grant': false,
+  'key-policy': false,
+  'key-ring': false,
+  'import-token': false,
+  'instance-policy': false,
+  registration: false,
+  metrics: false,
+} as const satisfies Record<Area, boolean>;
+
+export function isAdministrative(permission: Permission): boolean {
+  return ADMINISTRATIVE[permission.split('.')[0] as Area];
+}
+
 /** Whether one of the roles grants the permission. */
 export function grants(roles: readonly Role[], permission: Permission): boolean {
   const allowed: readonly Role[] = PERMISSIONS[permission];

@@ -17,6 +17,13 @@ export type AgentTask =
       readonly alone: { readonly token: TokenChoice; readonly hangMs: number } | undefined;
     }
   | { readonly kind: 'help' }
+  | {
+      readonly kind: 'reseal';
+      /** Every unit that is sealed to the key; none when `dataDir` says where they are. */
+      readonly unitDirs: readonly string[];
+      readonly dataDir: string | undefined;
+      readonly sealKey: string;
+    }
   | { readonly kind: 'zeroize'; readonly unitDir: string; readonly sealKey: string; readonly yes: boolean };
 
 export const USAGE = `usage:
@@ -32,7 +39,10 @@ export const USAGE = `usage:
   keystead agent --unit-dir DIR --socket PATH --seal-key FILE [--life-line]
       as a server starts it; with --life-line it ends when its standard input does
   keystead agent zeroize (--unit ID --data-dir DIR | --unit-dir DIR) [--seal-key FILE] [--yes]
-      wipes a crypto unit on its own host, when nobody can sign for it any more`;
+      wipes a crypto unit on its own host, when nobody can sign for it any more
+  keystead agent reseal (--data-dir DIR | --unit-dir DIR … --seal-key FILE)
+      puts a new seal key in the place of the one in FILE, for the units sealed to it; name them all. Their agents, or the
+      server of DIR, are stopped meanwhile. If it was interrupted, run it again; agents open with both keys until then.`;
 
 const DEFAULT_HANG_MS = 10_000;
 
@@ -41,7 +51,8 @@ export function readArguments(words: readonly string[]): AgentTask {
   const args = words[0] === 'agent' ? words.slice(1) : [...words];
   if (args.includes('--help') || args.includes('-h')) return { kind: 'help' };
   try {
-    return args[0] === 'zeroize' ? zeroizeTask(args.slice(1)) : serveTask(args);
+    if (args[0] === 'zeroize') return zeroizeTask(args.slice(1));
+    return args[0] === 'reseal' ? resealTask(args.slice(1)) : serveTask(args);
   } catch (cause) {
     throw new KeysteadError('USAGE', `${messageOf(cause)}\n${USAGE}`, { cause });
   }
@@ -129,4 +140,17 @@ function zeroizeTask(args: string[]): AgentTask {
   if (!/^[0-9a-f-]{36}$/.test(unit)) throw new Error(`'${unit}' is not the id of a crypto unit`);
   const inDataDir = resolve(dataDir, 'units', unit);
   return { kind: 'zeroize', unitDir: inDataDir, sealKey: resolve(sealKey ?? join(dataDir, 'seal-key')), yes };
+}
+
+function resealTask(args: string[]): AgentTask {
+  const options = { 'data-dir': text, 'unit-dir': { type: 'string', multiple: true }, 'seal-key': text } as const;
+  const { values } = parseArgs({ args, options, strict: true });
+  const { 'data-dir': dataDir, 'unit-dir': unitDirs = [], 'seal-key': sealKey } = values;
+  const task = { kind: 'reseal', unitDirs: unitDirs.map((one) => resolve(one)) } as const;
+  if (dataDir !== undefined) {
+    if (unitDirs.length > 0) throw new Error('--data-dir names all its units; leave out --unit-dir');
+    return { ...task, dataDir: resolve(dataDir), sealKey: resolve(sealKey ?? join(dataDir, 'seal-key')) };
+  }
+  if (unitDirs.length === 0 || sealKey === undefined) throw new Error('--unit-dir and --seal-key are needed');
+  return { ...task, dataDir: undefined, sealKey: resolve(sealKey) };
 }

@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { readPrivateFile } from '../shared/durable-file.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { watchFiles } from '../shared/renewal.js';
+import type { AgentLog } from './agent-log.js';
 
 /** Longer paths are cut off silently by Node 20: the size of sun_path, less its end mark. */
 const LONGEST_PATH_BYTES = 107;
@@ -37,10 +39,12 @@ export interface Peer {
   readonly certificateKey: string | null;
 }
 
+type Meet = (socket: Socket, peer: Peer) => void;
+
 /** Begins to listen and tells of every connection. Throws CONFIG_INVALID with what to change. */
-export async function listen(where: Listening, meet: (socket: Socket, peer: Peer) => void): Promise<Server> {
+export async function listen(where: Listening, log: AgentLog, meet: Meet): Promise<Server> {
   if (where.kind === 'tls') {
-    const server = tlsServer(where.tls, meet);
+    const server = tlsServer(where.tls, log, meet);
     await bound(server, () => server.listen(where.port, where.host));
     return server;
   }
@@ -106,7 +110,7 @@ function giveToGroup(path: string, gid: number): void {
   }
 }
 
-function tlsServer(tls: AgentTls, meet: (socket: Socket, peer: Peer) => void): Server {
+function tlsServer(tls: AgentTls, log: AgentLog, meet: Meet): Server {
   const server = createTlsServer({
     ...secrets(tls),
     minVersion: 'TLSv1.3',
@@ -119,7 +123,14 @@ function tlsServer(tls: AgentTls, meet: (socket: Socket, peer: Peer) => void): S
     if (key === undefined) socket.destroy();
     else meet(socket, { mayAdminister: socket.authorized, certificateKey: key.toString('base64') });
   });
-  process.on('SIGHUP', () => server.setSecureContext({ ...secrets(tls), minVersion: 'TLSv1.3' })); // renewed certificates
+  watchFiles([tls.certFile, tls.keyFile, tls.clientCaFile], () => {
+    try {
+      server.setSecureContext({ ...secrets(tls), minVersion: 'TLSv1.3' });
+      log.info({ event: 'tls-reloaded' });
+    } catch (cause) {
+      log.error({ event: 'tls-not-reloaded', message: `${messageOf(cause)}; the certificate before it stays` });
+    }
+  });
   return server;
 }
 

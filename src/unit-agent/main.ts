@@ -6,6 +6,7 @@ import { type AgentTask, readArguments, USAGE } from './arguments.js';
 import { CryptoUnit } from './crypto-unit.js';
 import { zeroizeOnHost } from './host-zeroize.js';
 import { ownUnit } from './own-unit.js';
+import { reseal } from './reseal.js';
 import { AgentServer } from './server.js';
 import { UnitDir } from './unit-dir.js';
 import { Watchdog } from './watchdog.js';
@@ -73,6 +74,7 @@ try {
   const task = readArguments(process.argv.slice(2));
   if (task.kind === 'serve') await serve(task);
   else if (task.kind === 'help') process.stdout.write(`${USAGE}\n`);
+  else if (task.kind === 'reseal') process.stdout.write(`${await reseal(task)}\n`);
   else process.exitCode = await zeroizeOnHost(task, openUnit);
 } catch (cause) {
   process.stderr.write(`${messageOf(cause)}\n`);

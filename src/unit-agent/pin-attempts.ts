@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { KeysteadError } from '../shared/errors.js';
+import type { Secret } from '../shared/secret.js';
+import type { SealKey } from './seal.js';
 import type { UnitDir } from './unit-dir.js';
 
 const NOTE = 'login.pending';
@@ -15,13 +17,19 @@ const Note = z.strictObject({ v: z.literal(1), pin: z.string(), attempts: z.int(
 export class PinAttempts {
   constructor(
     private readonly dir: UnitDir,
-    private readonly pin: string,
+    private readonly key: SealKey,
+    private readonly pin: Secret,
   ) {}
+
+  /** Whether there is a note of any PIN. */
+  static isNoted(dir: UnitDir): boolean {
+    return dir.has(NOTE);
+  }
 
   /** Throws PIN_REFUSED when this PIN must not be tried. */
   assertAllowed(): void {
     const note = this.#note();
-    if (!note || note.pin !== this.pin || (!note.refused && note.attempts < UNSEEN_ATTEMPTS)) return;
+    if (!note || !this.#isOf(note) || (!note.refused && note.attempts < UNSEEN_ATTEMPTS)) return;
     throw new KeysteadError(
       'PIN_REFUSED',
       'the token refused the PIN in the PIN file, and it is not tried again; write the right PIN to the file',
@@ -31,14 +39,24 @@ export class PinAttempts {
   /** Durable before C_Login. */
   begin(): void {
     const note = this.#note();
-    const attempts = note?.pin === this.pin ? note.attempts + 1 : 1;
-    this.#write({ v: 1, pin: this.pin, attempts, refused: false });
+    const attempts = note && this.#isOf(note) ? note.attempts + 1 : 1;
+    this.#write({ attempts, refused: false });
   }
 
   /** How it ended: only a refused PIN leaves its note. */
   end(outcome: 'accepted' | 'refused' | 'not tried'): void {
-    if (outcome === 'refused') this.#write({ v: 1, pin: this.pin, attempts: 1, refused: true });
+    if (outcome === 'refused') this.#write({ attempts: 1, refused: true });
     else this.dir.remove(NOTE);
+  }
+
+  /** Writes the note, if it is of this PIN, under the newest seal key. */
+  rename(): void {
+    const note = this.#note();
+    if (note && this.#isOf(note)) this.#write(note);
+  }
+
+  #isOf(note: z.infer<typeof Note>): boolean {
+    return this.key.isNameOf(note.pin, this.pin);
   }
 
   #note(): z.infer<typeof Note> | undefined {
@@ -46,7 +64,8 @@ export class PinAttempts {
     return text === undefined ? undefined : Note.parse(JSON.parse(text));
   }
 
-  #write(note: z.infer<typeof Note>): void {
+  #write({ attempts, refused }: Pick<z.infer<typeof Note>, 'attempts' | 'refused'>): void {
+    const note: z.infer<typeof Note> = { v: 1, pin: this.key.nameOf(this.pin), attempts, refused };
     this.dir.write(NOTE, `${JSON.stringify(note)}\n`);
   }
 }

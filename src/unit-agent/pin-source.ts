@@ -47,6 +47,19 @@ export function sealedPin(dir: UnitDir, sealKeyPath: string): PinSource {
   };
 }
 
+/** The PIN of a token that this agent made, opened with the key; undefined for any other token. Throws CONFIG_INVALID. */
+export function unsealedPin(dir: UnitDir, key: SealKey): Secret | undefined {
+  const text = dir.read(SEALED)?.toString('utf8');
+  const serial = dir.serial();
+  return text === undefined || serial === undefined ? undefined : key.unseal(text, dir.id, serial);
+}
+
+/** Seals that PIN to the newest seal key. */
+export function resealPin(dir: UnitDir, key: SealKey): void {
+  using pin = unsealedPin(dir, key);
+  if (pin !== undefined) dir.write(SEALED, key.seal(pin, dir.id, dir.serial() ?? ''));
+}
+
 /**
  * Makes the token of a unit that never had one, in an order that a kill at any point only makes begin again:
  * the PIN, durable; the token; the PIN bound to its serial; the serial, last. A token without a serial file never held

@@ -38,7 +38,7 @@ export class AgentServer {
   /** Listens there. CONFIG_INVALID when the path is too long, its directory not closed, or a TLS file not usable. */
   static async listen(unit: CryptoUnit, where: Listening): Promise<AgentServer> {
     const server = new AgentServer(unit);
-    server.#server = await listen(where, (socket, peer) => server.#meet(socket, peer));
+    server.#server = await listen(where, unit.log, (socket, peer) => server.#meet(socket, peer));
     return server;
   }
 

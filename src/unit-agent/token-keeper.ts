@@ -197,7 +197,7 @@ export class TokenKeeper {
     const { module, recordStore, serial, label, parameters } = dir.config;
     const wanted = { module, recordStore, ...given({ serial, label, parameters }) };
     using pin = pinFromFile(dir).pin();
-    const attempts = new PinAttempts(dir, SealKey.open(this.sealKeyPath, true).nameOf(pin));
+    const attempts = new PinAttempts(dir, SealKey.open(this.sealKeyPath, true), pin);
     attempts.assertAllowed();
     let tried = false;
     const onLogin = (phase: 'begin' | 'end') => {

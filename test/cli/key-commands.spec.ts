@@ -46,7 +46,7 @@ async function ask(argv: readonly string[], env: Record<string, string>, typed?:
     terminal: typed === undefined ? null : { ask: async () => typed, askHidden: async () => '' },
     draw: null,
     linesOf: () => Promise.reject(new Error('nothing is to be read')),
-    request: (request) => send(request, undefined),
+    request: (request) => send(request, {}),
     now: () => new Date(),
     wait: () => Promise.resolve(),
   };

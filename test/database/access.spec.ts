@@ -24,7 +24,7 @@ beforeEach(async () => {
   db = await openWith(own.url, [ApiKey, AuditLine]);
   dataDir = mkdtempSync(join(tmpdir(), 'keystead-access-'));
   const config = loadConfig({ KEYSTEAD_DATA_DIR: dataDir });
-  authentication = new Authentication(db, new TokenKey(config), new FailedAttempts(config));
+  authentication = new Authentication(db, new TokenKey(config), new FailedAttempts(db, config));
 });
 afterEach(async () => {
   rmSync(dataDir, { recursive: true });

@@ -20,7 +20,7 @@ import { databaseModule } from '../../src/database/database.module.js';
 import { HttpModule } from '../../src/http/http.module.js';
 import { makeListener } from '../../src/http/listener.js';
 import type { Role } from '../../src/shared/permissions.js';
-import { makeDatabase } from '../database/own-database.js';
+import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
 
 @Module({})
 class RootModule {}
@@ -37,11 +37,18 @@ export interface RunningApp {
   end(): Promise<void>;
 }
 
-/** The server base (config, database, audit, access, http) with the given module on it, listening on a free port. */
-export async function runApp(feature: Type): Promise<RunningApp> {
-  const own = await makeDatabase();
+/**
+ * The server base (config, database, audit, access, http) with the given module on it, listening on a free port; on a
+ * database of its own, or as a replica on that of another one.
+ */
+export async function runApp(
+  feature: Type,
+  env: Readonly<Record<string, string>> = {},
+  shared?: OwnDatabase,
+): Promise<RunningApp> {
+  const own = shared ?? (await makeDatabase());
   const dataDir = mkdtempSync(join(tmpdir(), 'keystead-http-'));
-  const config = loadConfig({ KEYSTEAD_DATA_DIR: dataDir });
+  const config = loadConfig({ ...env, KEYSTEAD_DATA_DIR: dataDir });
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const imports = [configModule(config, log), databaseModule({ url: own.url }), AuditModule, AccessModule, HttpModule];
@@ -74,7 +81,7 @@ export async function runApp(feature: Type): Promise<RunningApp> {
     },
     end: async () => {
       await app.close();
-      await own.drop();
+      if (shared === undefined) await own.drop();
       rmSync(dataDir, { recursive: true });
     },
   };

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
 import type { Scope } from '../../access/scope.js';
+import { clientAddress } from '../../http/client-address.js';
 import { originOf } from '../../http/request-origin.js';
 import { KeyStore } from '../../keys/key-store.js';
 import { KeysteadError } from '../../shared/errors.js';
@@ -39,7 +40,7 @@ export class AlibabaController {
     const { method, originalUrl: url, headers } = request;
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const call = readCall({ method, url, headers, body });
-    const { caller, instanceId } = await this.authentication.authenticate(call, request.ip);
+    const { caller, instanceId } = await this.authentication.authenticate(call, clientAddress(request));
     const operation = operationOf(call);
     const by = { ...caller, request: originOf(request, `/?Action=${operation.name}`) };
     return { ...(await this.#answer(operation, call, { caller: by, instanceId })), RequestId: requestId };

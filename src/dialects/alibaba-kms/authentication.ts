@@ -35,21 +35,21 @@ export class AlibabaAuthentication {
     this.attempts.check(address, subject);
     const signedAt = timeOf(call);
     const found = await this.keys.find(accessKeyId, 'alibaba', address);
-    if (found === null) throw this.#failed(address, subject, new AlibabaError('InvalidAccessKeyId.NotFound'));
+    if (found === null) throw await this.#failed(address, subject, new AlibabaError('InvalidAccessKeyId.NotFound'));
     const isSigned = call.isSignedWith(found.secret);
     found.secret.fill(0);
     if (!isSigned) {
       // clients look for these words, and tell a wrong secret from a wrong canonicalisation by what follows them
       const detail = `server string to sign is:${call.stringToSign}`;
-      throw this.#failed(address, subject, new AlibabaError('SignatureDoesNotMatch', detail));
+      throw await this.#failed(address, subject, new AlibabaError('SignatureDoesNotMatch', detail));
     }
     const until = new Date(signedAt + SKEW_MS);
     if (!(await this.nonces.spend(accessKeyId, call.nonce, until))) throw new AlibabaError('SignatureNonceUsed');
     return { caller: found.caller, instanceId: found.instanceId };
   }
 
-  #failed(address: string, subject: string, refusal: AlibabaError): AlibabaError {
-    this.attempts.note(address, subject);
+  async #failed(address: string, subject: string, refusal: AlibabaError): Promise<AlibabaError> {
+    await this.attempts.note(address, subject);
     return refusal;
   }
 }

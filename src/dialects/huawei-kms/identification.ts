@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { FailedAttempts } from '../../access/failed-attempts.js';
 import { AccessKeys, type FoundAccessKey } from '../../access-keys/access-keys.js';
+import { clientAddress } from '../../http/client-address.js';
 import { equalBytes, sha256 } from '../../shared/bytes.js';
 import { needs } from '../../shared/errors.js';
 import type { SignedRequest } from './canonical-request.js';
@@ -32,11 +33,11 @@ export class Identification {
   async ofRequest(request: FastifyRequest): Promise<Identity> {
     const signed = await signedRequestOf(request);
     const token = signed.headers['x-auth-token'];
-    if (token !== undefined && token !== '') return this.#ofToken(token, request.ip);
+    if (token !== undefined && token !== '') return this.#ofToken(token, clientAddress(request));
     const authorization = parseAuthorization(signed.headers['authorization'] ?? '');
     if (authorization === undefined) throw new GatewayRefusal('missing');
     const { accessKeyId } = authorization;
-    return this.#identity(accessKeyId, request.ip, 'signature', (secret) => {
+    return this.#identity(accessKeyId, clientAddress(request), 'signature', (secret) => {
       return isSignedBy(secret, authorization, signed) && isFresh(signed, Date.now());
     });
   }
@@ -52,7 +53,7 @@ export class Identification {
     const accessKeyId = await this.tokens.accessKeyIn(token);
     const found = accessKeyId === undefined ? null : await this.accessKeys.find(accessKeyId, 'huawei', address);
     if (found === null) {
-      this.attempts.note(address, subject);
+      await this.attempts.note(address, subject);
       throw new GatewayRefusal('token');
     }
     found.secret.fill(0);
@@ -71,7 +72,7 @@ export class Identification {
     const proven = found !== null && proves(found.secret);
     found?.secret.fill(0);
     if (proven) return identityOf(found);
-    this.attempts.note(address, subject);
+    await this.attempts.note(address, subject);
     throw new GatewayRefusal(refusal);
   }
 }

@@ -3,6 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Config } from '../../config/config.js';
+import { clientAddress } from '../../http/client-address.js';
 import { HTTP_STATUS, type KeysteadError } from '../../shared/errors.js';
 import { readBody, readQuery } from './body.js';
 import { Identification, type Identity } from './identification.js';
@@ -50,7 +51,7 @@ export class KeystoneController {
   async login(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const { identity: given, scope = {} } = readBody(LoginBody, request.body as Buffer | undefined).auth;
     const { id, name = id, password } = given.password.user;
-    const identity = await this.identification.ofPassword(name ?? '', password, request.ip);
+    const identity = await this.identification.ofPassword(name ?? '', password, clientAddress(request));
     const project = projectOf(identity.instanceId, scope.project?.name);
     const domain = domainOf(identity.instanceId);
     const isTheirs = (scope.project?.id ?? project.id) === project.id && (scope.domain?.id ?? domain.id) === domain.id;
