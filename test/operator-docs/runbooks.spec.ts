@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDatabase } from '../database/own-database.js';
 import { succeed } from '../units.js';
@@ -90,6 +90,10 @@ it('seal-key.md', async () => {
       await station.restart(4);
       await station.serves(4);
     },
+    'the agent is started with the new key': async () => {
+      await station.restart(4);
+      await station.serves(4);
+    },
   });
   expect(wrong).toEqual([]);
 }, 120_000);
@@ -147,15 +151,11 @@ it('clock-wrong.md', async () => {
 }, 120_000);
 
 it('bootstrap-key-lost.md', async () => {
-  const wrong = await drill('bootstrap-key-lost.md', {
-    'the file of the first API key is lost': () => rmSync(join(station.world.sharedDir, 'bootstrap-api-key')),
-    'the server is started again': async () => {
-      await station.world.stopServer();
-      await station.world.launch();
-      await station.operational();
-    },
-  });
+  const file = join(station.world.sharedDir, 'bootstrap-api-key');
+  const kept = readFileSync(file);
+  const wrong = await drill('bootstrap-key-lost.md', { 'the file of the first API key is lost': () => rmSync(file) });
   expect(wrong).toEqual([]);
+  if (!existsSync(file)) writeFileSync(file, kept, { mode: 0o600 });
 }, 120_000);
 
 it('audit-tampered.md, database-loss.md, then database-rolled-back.md', async () => {

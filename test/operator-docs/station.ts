@@ -1,11 +1,11 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Certificates } from '../replicas/certificates.js';
 import { StandaloneAgent, writeAgentsFile } from '../replicas/standalone-agents.js';
 import { becomes, serves, succeed } from '../units.js';
-import { freePort, type Ran, ROOT, run, until, World } from '../world.js';
+import { freePort, ROOT, run, until, World } from '../world.js';
 
 /** The condition of a unit that a drill waits for. */
 type Condition = Parameters<typeof becomes>[2];
@@ -117,12 +117,11 @@ export class Station {
   }
 
   /** The owner of the database, who stops at nothing. */
-  async sql(text: string): Promise<Ran> {
+  async sql(text: string): Promise<void> {
     const client = new pg.Client({ connectionString: this.world.databaseUrl });
     await client.connect();
     try {
       await client.query(text);
-      return { code: 0, stdout: '', stderr: '' };
     } finally {
       await client.end();
     }
@@ -142,7 +141,6 @@ export class Station {
       agent: shell(this.agentHost, () => ({})),
       ca: shell(certificates.dir, () => ({})),
       server: shell(dir, () => this.#serverEnv()),
-      sql: (text: string) => this.sql(text.replace('exec 2>&1\n', '')),
     };
   }
 
@@ -154,11 +152,6 @@ export class Station {
       KEYSTEAD_DATABASE_URL: databaseUrl,
       KEYSTEAD_AGENTS_FILE: join(this.dir, 'agents.json'),
     };
-  }
-
-  /** A copy in the hands of who should not have it, or of who kept it for a day like this. */
-  copy(from: string, to: string): void {
-    copyFileSync(from, to);
   }
 
   async end(): Promise<void> {
