@@ -12,7 +12,13 @@ import { type Ran, ROOT } from '../world.js';
  *  - <!-- drill: WORDS -->: the spec does what is said, which a reader sees as prose: it kills, moves, wipes, or waits.
  */
 type Step =
-  | { readonly kind: 'run'; readonly who: string; readonly lines: string; readonly ifThere: boolean; expected: string | undefined }
+  | {
+      readonly kind: 'run';
+      readonly who: string;
+      readonly lines: string;
+      readonly ifThere: boolean;
+      expected: string | undefined;
+    }
   | { readonly kind: 'do'; readonly words: string }
   | { readonly kind: 'not-run'; readonly lines: string; readonly before: string };
 

@@ -44,9 +44,16 @@ const pairs = (lines: readonly string[]) =>
 /** What ExecStart of the agent's unit file comes to, for one unit, with what its .env says. */
 function agentWords(unit: string, more: Record<string, string> = {}): string[] {
   const text = service('keystead-agent@.service');
-  const told: Record<string, string> = { ...pairs(settings(text, 'Environment', unit)), CREDENTIALS_DIRECTORY: '/c', ...more };
+  const told: Record<string, string> = {
+    ...pairs(settings(text, 'Environment', unit)),
+    CREDENTIALS_DIRECTORY: '/c',
+    ...more,
+  };
   const [line = ''] = settings(text, 'ExecStart', unit);
-  return line.replaceAll(/\$\{?([A-Z_]+)\}?/g, (_, name) => told[name] ?? '').trim().split(/\s+/);
+  return line
+    .replaceAll(/\$\{?([A-Z_]+)\}?/g, (_, name) => told[name] ?? '')
+    .trim()
+    .split(/\s+/);
 }
 
 /** The environment of the API process: its unit file's, then keystead.env. */
@@ -97,7 +104,13 @@ it('the page works as written, and ends with an instance of reserved units', asy
   database = await makeDatabase();
   const [port] = await Promise.all([freePort()]);
   const [agentsFile = ''] = fenced('json');
-  for (const path of ['/etc/keystead', '/run/keystead/unit-1', '/run/keystead/unit-2', '/var/lib/keystead/unit-1', '/var/lib/keystead/unit-2']) {
+  for (const path of [
+    '/etc/keystead',
+    '/run/keystead/unit-1',
+    '/run/keystead/unit-2',
+    '/var/lib/keystead/unit-1',
+    '/var/lib/keystead/unit-2',
+  ]) {
     mkdirSync(here(path), { recursive: true, mode: 0o700 });
   }
   writeFileSync(here('/etc/keystead/agents.json'), here(agentsFile));
@@ -107,16 +120,31 @@ it('the page works as written, and ends with an instance of reserved units', asy
   const path = `${join(ROOT, 'bin')}:${process.env['PATH'] ?? ''}`;
 
   const start = (words: string[], env: Record<string, string>) => {
-    const child = spawn(process.execPath, words, { env: { PATH: path, HOME: work, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { log += chunk.toString(); });
+    const child = spawn(process.execPath, words, {
+      env: { PATH: path, HOME: work, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        log += chunk.toString();
+      });
     children.push(child);
   };
   const startAll = async () => {
     for (const unit of [UNIT_1, UNIT_2]) {
       const sealKey = join(work, `${unit}.seal-key`);
-      start(agentWords(unit).map(here).map((word) => word.replace('/c/seal-key', sealKey)), {});
+      start(
+        agentWords(unit)
+          .map(here)
+          .map((word) => word.replace('/c/seal-key', sealKey)),
+        {},
+      );
     }
-    await until(async () => log.split('"event":"ready"').length === 3, 30_000, () => log);
+    await until(
+      async () => log.split('"event":"ready"').length === 3,
+      30_000,
+      () => log,
+    );
     start([join(ROOT, 'bin', 'keystead'), 'serve'], {
       ...Object.fromEntries(Object.entries(serverEnvironment()).map(([name, value]) => [name, here(value)])),
       KEYSTEAD_PROFILE: 'development', // agents under this very user are what production refuses
@@ -127,7 +155,11 @@ it('the page works as written, and ends with an instance of reserved units', asy
       KEYSTEAD_DATABASE_URL_FILE: join(dir, 'url'),
       KEYSTEAD_IMPORT_PAIR_POOL: '0',
     });
-    await until(async () => log.includes('"event":"listening"'), 40_000, () => log);
+    await until(
+      async () => log.includes('"event":"listening"'),
+      40_000,
+      () => log,
+    );
   };
   const sh = (cwd: string) => (lines: string) =>
     run('sh', ['-e', '-c', lines], {

@@ -1,14 +1,18 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
 import pg from 'pg';
+import type { Machine } from '../machine.js';
 import { Certificates } from '../replicas/certificates.js';
 import { StandaloneAgent, writeAgentsFile } from '../replicas/standalone-agents.js';
-import { becomes, serves, succeed } from '../units.js';
+import { type Expected, succeed, unitOf } from '../units.js';
 import { freePort, ROOT, run, until, World } from '../world.js';
 
-/** The condition of a unit that a drill waits for. */
-type Condition = Parameters<typeof becomes>[2];
+/** A busy machine is no fault of a unit's: the pages make others. What is quick elsewhere may cost less here. */
+const UNHURRIED = { KEYSTEAD_CALL_DEADLINE_MS: '20000', KEYSTEAD_PROBE_INTERVAL_MS: '1000' };
+const LOOK_EVERY_MS = 250;
+const PATIENCE_MS = 45_000;
 
 /**
  * An installation as docs/installation.md makes it, as far as one user of one machine can: an API process, and agents that run by
@@ -36,10 +40,9 @@ export class Station {
     const agents = await threeKinds(dir, certificates, prepared);
     await Promise.all(agents.map((agent) => agent.start()));
     writeAgentsFile(join(dir, 'agents.json'), agents, certificates.issue('server'));
-    const world = await World.withInstance(3, { env: { KEYSTEAD_AGENTS_FILE: join(dir, 'agents.json') } });
+    const world = await World.start({ env: { ...UNHURRIED, KEYSTEAD_AGENTS_FILE: join(dir, 'agents.json') } });
     const station = new Station(dir, certificates, prepared, world);
     station.agents.push(...agents);
-    await world.initialise();
     return station;
   }
 
@@ -86,22 +89,29 @@ export class Station {
   }
 
   /** Waits until the unit of the n-th agent is in a bad way. */
-  isSeen(n: number, condition: Condition): Promise<number> {
-    return becomes(this.world, this.about(n), condition, 45_000);
+  async isSeen(n: number, [type, status, reason]: Expected): Promise<void> {
+    const id = this.about(n);
+    await this.#see(async () =>
+      (await unitOf(this.world, id)).conditions.some(
+        (one) => one.type === type && one.status === status && (reason === undefined || one.reason === reason),
+      ),
+    );
   }
 
   /** Waits until the unit of the n-th agent serves. */
-  serves(n: number): Promise<void> {
-    return serves(this.world, this.about(n), 45_000);
+  async serves(n: number): Promise<void> {
+    const id = this.about(n);
+    await this.#see(async () => (await this.world.api('GET', `/health/units/${id}`)).status === 200);
   }
 
-  /** Waits until nothing is wrong. */
-  operational(): Promise<void> {
-    return until(
-      async () => (await this.world.api('GET', '/readyz')).body.state === 'operational',
-      45_000,
-      () => `not operational:\n${this.world.logTail()}`,
-    );
+  /** Waits until /readyz says this; without a word, that nothing is wrong. */
+  async becomes(state = 'operational'): Promise<void> {
+    await this.#see(async () => (await this.world.api('GET', '/readyz')).body.state === state);
+  }
+
+  async #see(what: () => Promise<boolean>): Promise<void> {
+    const look = async () => (await what()) || (await after(LOOK_EVERY_MS, false));
+    await until(look, PATIENCE_MS, () => `it was not seen:\n${this.world.logTail()}`);
   }
 
   /** Destroys the master key on the prepared token, while nobody else has it open. */
@@ -127,11 +137,39 @@ export class Station {
     }
   }
 
+  /** The shell of somebody in the ceremony. What the agents' logs show is what people compare. */
+  shellOf(machine: Machine) {
+    return (lines: string) => {
+      const log = this.agents.map((agent) => agent.log).join('');
+      const keys = [...log.matchAll(/"unitKey":"([0-9a-f]{64})"/g)].map(([, key]) => key);
+      const env = { ...machine.env(), ...this.#secrets(), UNIT_KEYS: keys.join(',') };
+      return run('sh', ['-e', '-c', lines], { cwd: machine.home, env });
+    };
+  }
+
+  /** What leaves the ceremony goes to the machine of the drills, with what it knows of the units; then the laptop is wiped. */
+  carryAway(laptop: Machine): void {
+    const { files, dir } = this.world;
+    for (const n of [1, 2, 3]) {
+      copyFileSync(join(laptop.home, `bag-${n}`, `share-${n}.key`), join(files, `share-${n}.key`));
+    }
+    copyFileSync(join(laptop.home, 'admin.key'), join(files, 'admin.key'));
+    copyFileSync(join(dir, 'home-second', 'second.key'), join(files, 'second.key'));
+    cpSync(join(laptop.home, '.keystead'), join(dir, 'kp'), { recursive: true });
+    rmSync(laptop.home, { recursive: true });
+  }
+
+  #secrets(): Record<string, string> {
+    const { ADMIN_PASSPHRASE = '', SHARE_1 = '', SHARE_2 = '', SHARE_3 = '' } = this.world.kpEnv();
+    const others = { BOB: 'a lamp in the window', SECOND: 'the passphrase of second' };
+    return { ADMIN_PASSPHRASE, SHARE_1, SHARE_2, SHARE_3, ...others };
+  }
+
   /** The shells that the pages name. */
   shells() {
     const { world, dir, certificates } = this;
     const shell = (cwd: string, more: () => Record<string, string>) => (lines: string) => {
-      const env = { ...world.kpEnv(), BOB: 'a lamp in the window', ...path(), ...this.#variables, ...more() };
+      const env = { ...world.kpEnv(), ...this.#secrets(), ...path(), ...this.#variables, ...more() };
       return run('sh', ['-e', '-c', lines], { cwd, env });
     };
     const ahead = join(ROOT, 'test', 'operator-docs', 'two-hours-ahead.mjs');

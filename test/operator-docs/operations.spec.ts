@@ -1,12 +1,17 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '../../src/shared/bytes.js';
 import { makeDatabase } from '../database/own-database.js';
+import { Machine } from '../machine.js';
 import { succeed } from '../units.js';
-import { until } from '../world.js';
 import { type Acts, execute } from './drill.js';
 import { Station } from './station.js';
 
-/** The drills of docs/runbooks, one after the other on one installation: each leaves it as the next one needs it. */
+/**
+ * One installation through its life: the ceremony of docs/ceremony.md, then the drills of docs/runbooks, one after the other.
+ * Each leaves the installation as the next one needs it.
+ */
 let station: Station;
 beforeAll(async () => {
   station = await Station.start();
@@ -18,9 +23,30 @@ const inFiles = (name: string) => join(station.world.files, name);
 const inUnit = (n: number, name: string) => join(station.agent(n).unitDir, name);
 const checkpoint = () => station.world.api('POST', '/api/v1/audit/checkpoints', {});
 
+it('ceremony.md: the script ends with units that two administrators hold, and evidence that an auditor can check', async () => {
+  const { world } = station;
+  const laptop = Machine.online(world, 'laptop');
+  const others = ['second', 'third', 'auditor'].map((name) => Machine.offline(world, name));
+  const wrong = await execute(
+    'docs/ceremony.md',
+    { laptop: station.shellOf(laptop), ...Object.fromEntries(others.map((one) => [one.name, station.shellOf(one)])) },
+    { 'the laptop is wiped': () => station.carryAway(laptop) },
+  );
+  expect(wrong).toEqual([]);
+  const [instance] = (await world.api('GET', '/api/v1/instances')).body.instances;
+  world.instance = instance.id;
+  for (const { id } of instance.crypto_units) {
+    const { body } = await world.api('GET', `/api/v1/cryptounits/${id}`);
+    expect([body.state, body.record.threshold]).toEqual(['kms-initialized', 2]);
+    expect(body.record.admins.map(({ name }: { name: string }) => name)).toEqual(['ADMIN', 'second', 'third']);
+  }
+}, 300_000);
+
 it('README.md: the files that the pages use', async () => {
   expect(await drill('README.md')).toEqual([]);
-});
+  const both = '[{"ADMIN":"admin.key#env:ADMIN_PASSPHRASE"},{"second":"second.key#env:SECOND"}]';
+  await succeed(station.shells().admin(`kp crypto-unit threshold set 1 --auth '${both}'`)); // one signs in the drills
+}, 60_000);
 
 it('upgrade.md', async () => {
   station.about(1);
@@ -29,7 +55,7 @@ it('upgrade.md', async () => {
     'the server is restarted': async () => {
       await station.world.stopServer();
       await station.world.launch();
-      await station.operational();
+      await station.becomes();
     },
   });
   expect(wrong).toEqual([]);
@@ -43,7 +69,7 @@ it('unit-down.md', async () => {
     },
     'the agent is started': async () => {
       await station.agent(1).start();
-      await station.operational();
+      await station.becomes();
     },
     'the token directory is moved away': async () => {
       renameSync(inUnit(1, 'tokens'), join(station.dir, 'aside'));
@@ -106,7 +132,10 @@ it('wrong-master-key.md', async () => {
     },
     'a keyshare file is damaged': () => {
       const text = readFileSync(inFiles('share-1.key'), 'utf8');
-      writeFileSync(inFiles('damaged.key'), text.replace(/("ciphertext": ")(.)/, (_, begin, one) => begin + (one === 'A' ? 'B' : 'A')));
+      writeFileSync(
+        inFiles('damaged.key'),
+        text.replace(/("ciphertext": ")(.)/, (_, begin, one) => begin + (one === 'A' ? 'B' : 'A')),
+      );
     },
   });
   expect(wrong).toEqual([]);
@@ -124,7 +153,8 @@ it('lost-share.md, then compromised-share.md', async () => {
 it('admin-key-rotation.md, then compromised-admin.md', async () => {
   const wrong = await drill('admin-key-rotation.md', {
     'a certificate ends in ten days': async () => {
-      const make = 'openssl req -x509 -newkey rsa:2048 -nodes -keyout bob.key -out bob.pem -days 10 -subj /CN=bob 2>/dev/null';
+      const make =
+        'openssl req -x509 -newkey rsa:2048 -nodes -keyout bob.key -out bob.pem -days 10 -subj /CN=bob 2>/dev/null';
       const add = 'kp crypto-unit user add --type admin --name bob --credential bob.pem --auth @signers.json';
       await succeed(station.shells().admin(`${make}\n${add}`));
     },
@@ -136,7 +166,8 @@ it('admin-key-rotation.md, then compromised-admin.md', async () => {
 it('certificate-expired.md', async () => {
   const wrong = await drill('certificate-expired.md', {
     'the certificate of an agent has expired': async () => {
-      const sign = 'openssl x509 -req -in unit-2.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 0 -extfile unit-2.ext -out unit-2.pem';
+      const sign =
+        'openssl x509 -req -in unit-2.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 0 -extfile unit-2.ext -out unit-2.pem';
       await succeed(station.shells().ca(sign));
       await station.restart(2);
       await station.isSeen(2, ['Reachable', 'False', 'AgentDown']);
@@ -158,6 +189,19 @@ it('bootstrap-key-lost.md', async () => {
   if (!existsSync(file)) writeFileSync(file, kept, { mode: 0o600 });
 }, 120_000);
 
+it('whoever writes to the database makes himself a Manager, and no administrator', async () => {
+  const forged = `kp_${randomBytes(32).toString('base64url')}`;
+  await station.sql(
+    `INSERT INTO "api_keys" ("id", "name", "hash", "roles", "scopes", "createdAt")
+     VALUES ('${randomUUID()}', 'forged', '\\x${sha256(forged).toString('hex')}', '{Manager}', '[]', now())`,
+  );
+  const asked = (path: string) => fetch(station.world.url + path, { headers: { authorization: `Bearer ${forged}` } });
+  expect((await asked('/api/v1/api-keys')).status).toBe(200);
+  await station.sql(`UPDATE "crypto_units" SET "lastRecord" = jsonb_set("lastRecord", '{admins}', '[]')`);
+  const { stdout } = await succeed(station.shells().admin('kp crypto-unit users'));
+  expect(stdout.match(/^ADMIN /gm)).toHaveLength(3);
+});
+
 it('audit-tampered.md, database-loss.md, then database-rolled-back.md', async () => {
   const { server } = station.shells();
   await succeed(server('keystead backup monday.backup'));
@@ -177,12 +221,11 @@ it('audit-tampered.md, database-loss.md, then database-rolled-back.md', async ()
     },
     'the server is started on it': async () => {
       await station.world.launch();
-      const state = async () => (await station.world.api('GET', '/readyz')).body.state;
-      await until(async () => (await state()) === 'database-rolled-back', 30_000);
+      await station.becomes('database-rolled-back');
     },
   });
   await empty.drop();
   expect(lost).toEqual([]);
-  const accepted = await drill('database-rolled-back.md', { 'the units serve again': () => station.operational() });
+  const accepted = await drill('database-rolled-back.md', { 'the units serve again': () => station.becomes() });
   expect(accepted).toEqual([]);
 }, 240_000);
