@@ -46,7 +46,7 @@ export function stepsOf(page: string): Step[] {
 }
 
 function paragraphBefore(text: string, at: number): string {
-  return text.slice(0, at).trimEnd().split('\n\n').at(-1) ?? '';
+  return (text.slice(0, at).trimEnd().split('\n\n').at(-1) ?? '').replaceAll('\n', ' ');
 }
 
 export type Shells = Readonly<Record<string, (lines: string) => Promise<Ran>>>;

@@ -5,7 +5,7 @@ import { sha256 } from '../../src/shared/bytes.js';
 import { makeDatabase } from '../database/own-database.js';
 import { Machine } from '../machine.js';
 import { succeed } from '../units.js';
-import { type Acts, execute } from './drill.js';
+import { type Acts, execute, stepsOf } from './drill.js';
 import { Station } from './station.js';
 
 /**
@@ -129,6 +129,12 @@ it('wrong-master-key.md', async () => {
     'somebody with the PIN destroys the master key on a token': async () => {
       await station.destroyMasterKey();
       await station.isSeen(3, ['MasterKeyMatches', 'False']);
+    },
+    'the unit is claimed and loaded as unit-down.md says': () => {
+      const lines = stepsOf('docs/runbooks/unit-down.md').find(
+        (step) => step.kind === 'run' && step.lines.startsWith('NEW='),
+      );
+      return succeed(station.shells().admin((lines as { lines: string }).lines));
     },
     'a keyshare file is damaged': () => {
       const text = readFileSync(inFiles('share-1.key'), 'utf8');

@@ -155,6 +155,8 @@ export class Station {
     }
     copyFileSync(join(laptop.home, 'admin.key'), join(files, 'admin.key'));
     copyFileSync(join(dir, 'home-second', 'second.key'), join(files, 'second.key'));
+    for (const name of ['second', 'third'])
+      copyFileSync(join(laptop.shared, `${name}.pem`), join(files, `${name}.pem`));
     cpSync(join(laptop.home, '.keystead'), join(dir, 'kp'), { recursive: true });
     rmSync(laptop.home, { recursive: true });
   }
