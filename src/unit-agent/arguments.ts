@@ -25,7 +25,7 @@ export const USAGE = `usage:
                  --seal-key FILE [token] [--hang-ms N]
       the agent of one crypto unit, by itself, for servers that find it through KEYSTEAD_AGENTS_FILE. DIR and the seal
       key are made when they are not there. SIGTERM ends it; SIGHUP reads the TLS files again. It ends itself when its
-      module hangs longer than N milliseconds (default 10000): let something start it again.
+      module hangs longer than N milliseconds (default 4000): let something start it again.
       token: none of these options makes a SoftHSM2 token in DIR; a prepared token is named by
         --module FILE (--token-serial SERIAL | --token-label LABEL) --pin-file FILE
         [--parameters TEXT] [--record-store token|file]
@@ -34,7 +34,7 @@ export const USAGE = `usage:
   keystead agent zeroize (--unit ID --data-dir DIR | --unit-dir DIR) [--seal-key FILE] [--yes]
       wipes a crypto unit on its own host, when nobody can sign for it any more`;
 
-const DEFAULT_HANG_MS = 10_000;
+const DEFAULT_HANG_MS = 4_000;
 
 /** Reads the command line, with or without the leading word 'agent'. Throws USAGE. */
 export function readArguments(words: readonly string[]): AgentTask {
