@@ -83,7 +83,7 @@ const ENVIRONMENT = z.object({
     'File with the key that seals token PINs; unset: one made in the data directory',
   ),
   KEYSTEAD_CALL_DEADLINE_MS: milliseconds(100, 600_000)
-    .default(5000)
+    .default(3000)
     .describe('How long one call to a unit may take before its agent is restarted'),
   KEYSTEAD_PROBE_INTERVAL_MS: milliseconds(100, 60_000).default(2000).describe('How often every unit is probed'),
   KEYSTEAD_DRAIN_MS: milliseconds(0, 5000)

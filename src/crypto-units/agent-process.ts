@@ -18,7 +18,8 @@ export interface AgentPaths {
 }
 
 const ENTRY = fileURLToPath(new URL('../unit-agent/main.js', import.meta.url));
-const BACK_OFF_MS = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
+/** No longer: a module that is well again serves within 3 s. */
+const BACK_OFF_MS = [100, 200, 500, 1_000, 2_000] as const;
 const STEADY_AFTER_MS = 10_000;
 const LOGIN_PATIENCE_MS = 10_000;
 const STOP_PATIENCE_MS = 5_000;
@@ -97,7 +98,7 @@ export class AgentProcess implements Agent {
       if (code === EXIT_UNIT_HELD) await this.#endOrphan();
       this.#failures = Date.now() - startedAt > STEADY_AFTER_MS ? 0 : this.#failures + 1;
       this.restarts += 1;
-      const pause = BACK_OFF_MS[Math.min(this.#failures, BACK_OFF_MS.length - 1)] ?? 30_000;
+      const pause = BACK_OFF_MS[Math.min(this.#failures, BACK_OFF_MS.length - 1)] ?? 2_000;
       this.log.warn({ event: 'agent-exit', unit: this.unitId, code, restartInMs: pause });
       await after(pause, undefined, { signal: this.#stopped.signal }).catch(() => undefined); // stop() ends the pause
     }

@@ -23,9 +23,9 @@ export interface LinkSettings {
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 1_000;
 /** Use of a key takes milliseconds. An agent that takes longer than this part of the deadline is left for another one. */
-const CRYPTO_SHARE = 0.3;
+const CRYPTO_SHARE = 0.5;
 const LEAST_CRYPTO_MS = 1_000;
-const STALLED_SHARE = 0.05;
+const STALLED_SHARE = 0.08;
 
 /**
  * Everything this process holds of one crypto unit: its agent, one connection for administrators, one for the KMS user,

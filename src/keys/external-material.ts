@@ -90,11 +90,16 @@ export class ExternalMaterial {
       auditSeq,
     } as const;
     const next: Key = { ...key, ...changes };
-    const { result } = await this.units.use(key, (unit) => unit.changeRows([{ ...proved, next: nextOf(next) }]));
+    const after = nextOf(next);
+    const { unitId: changedBy, result } = await this.units.use(key, (unit) =>
+      unit.changeRows([{ ...proved, next: after }]),
+    );
+    const mac = result[0]?.mac as Buffer;
+    await this.units.proveRows(key, [{ row: { ...proved.row, ...after }, blob: made.blob, mac }], changedBy);
     await tx.query(`UPDATE "key_versions" SET "blob" = $2, "mac" = $3, "wraps" = "wraps" + 1 WHERE "id" = $1`, [
       version.id,
       made.blob,
-      result[0]?.mac,
+      mac,
     ]);
     await tx.update(Key, { id: key.id }, changes);
     return { key: next, unitId, provedOn };
@@ -106,8 +111,12 @@ export class ExternalMaterial {
     const auditSeq = await this.audit.nextSeq(tx);
     const changes = { state: PENDING, materialExpiresAt: null, changedAt: now, updatedAt: now, auditSeq } as const;
     const next: Key = { ...key, ...changes };
-    const { result } = await this.units.use(key, (unit) => unit.dropMaterial(storedRowOf(key, version), nextOf(next)));
-    await tx.update(KeyVersion, { id: version.id }, { blob: Buffer.alloc(0), mac: result.mac });
+    const after = nextOf(next);
+    const stored = storedRowOf(key, version);
+    const { unitId, result } = await this.units.use(key, (unit) => unit.dropMaterial(stored, after));
+    const blob = Buffer.alloc(0);
+    await this.units.proveRows(key, [{ row: { ...stored.row, ...after }, blob, mac: result.mac }], unitId);
+    await tx.update(KeyVersion, { id: version.id }, { blob, mac: result.mac });
     await tx.update(Key, { id: key.id }, changes);
     return next;
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ImportTokens } from '../import-tokens/import-tokens.js';
 import { lengthPrefixed } from '../shared/bytes.js';
-import { FieldError, needs } from '../shared/errors.js';
+import { FieldError } from '../shared/errors.js';
 import type { CryptoClient } from '../unit-agent/client.js';
 import type { KeyRowFields } from '../unit-agent/protocol.js';
 import type { KeyVersion } from './key.entity.js';
@@ -74,8 +74,7 @@ export class KeyMaker {
     const row = rowOf(key, { id: key.versionId, algorithm: key.algorithm });
     const { unitId: madeOn, result } = await this.units.use(key, (unit) => unit.newExternalRow(row));
     const stored = { row, blob, mac: result.mac };
-    const { unitId: provedOn, result: genuine } = await this.units.use(key, (unit) => unit.checkRows([stored]), madeOn);
-    needs(genuine[0] === true, 'UNIT_FAULT', `crypto unit ${provedOn} does not know the new row; nothing was changed`);
+    const provedOn = await this.units.proveRows(key, [stored], madeOn);
     const ids = { id: key.versionId, keyId: key.id, instanceId: key.instanceId };
     const version = { ...ids, algorithm: key.algorithm, blob, mac: result.mac, wraps: '0', createdAt };
     return { version, row, bits: KEY_ALGORITHMS[key.algorithm as KeyAlgorithm].bits, madeOn, provedOn };

@@ -5,7 +5,7 @@ import { type Served, UnitPicker } from '../crypto-units/unit-picker.js';
 import { equalBytes } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import type { CryptoClient } from '../unit-agent/client.js';
-import type { RowChange } from '../unit-agent/protocol.js';
+import type { RowChange, StoredRow } from '../unit-agent/protocol.js';
 import { Key, KeyVersion } from './key.entity.js';
 import { KeyIntegrity } from './key-integrity.js';
 import { nextOf, rowOf } from './key-row.js';
@@ -54,6 +54,14 @@ export class KeyUnits {
     return unitId;
   }
 
+  /** Another unit than the one that made the MACs takes the rows for genuine; else UNIT_FAULT. Which one. */
+  async proveRows(key: Pick<Key, 'id' | 'instanceId'>, rows: readonly StoredRow[], avoid: string): Promise<string> {
+    const { unitId, result } = await this.use(key, (unit) => unit.checkRows(rows), avoid);
+    const genuine = result.length === rows.length && result.every((one) => one);
+    needs(genuine, 'UNIT_FAULT', `crypto unit ${unitId} does not know the new row; nothing was changed`);
+    return unitId;
+  }
+
   /**
    * Changes a locked key, its number, and the MACs of all its versions with it. `added` is a version that is stored with the
    * change. Returns the key as it is then. KEY_ROW_INVALID when the row is not as Keystead wrote it.
@@ -68,8 +76,12 @@ export class KeyUnits {
     const macs: Buffer[] = [];
     for (let at = 0; at < rows.length; at += ROWS_PER_FRAME) {
       const part = rows.slice(at, at + ROWS_PER_FRAME);
-      const { result } = await this.use(key, (unit) => unit.changeRows(part));
-      macs.push(...result.map(({ mac }) => mac));
+      const { unitId, result } = await this.use(key, (unit) => unit.changeRows(part));
+      const changed = part.map(({ row, blob, next: to }, n) => {
+        return { row: { ...row, ...to }, blob, mac: result[n]?.mac as Buffer };
+      });
+      await this.proveRows(key, changed, unitId);
+      macs.push(...changed.map(({ mac }) => mac));
     }
     await tx.query(
       `UPDATE "key_versions" SET "mac" = "n"."mac" FROM unnest($1::uuid[], $2::bytea[]) AS "n" ("id", "mac")

@@ -1,6 +1,6 @@
 import pkcs11js, { type PKCS11 } from 'pkcs11js';
 import { needs } from '../shared/errors.js';
-import { toKeysteadError } from './ckr.js';
+import { ckrOf, toKeysteadError } from './ckr.js';
 
 /**
  * Every module this process ever loaded, by path, for as long as the process lives. Dropping the last reference would
@@ -39,10 +39,8 @@ export class Library {
    */
   initialize(parameters?: string): void {
     needs(!this.#initialized, 'UNIT_FAULT', `${this.path} is open in this process already; close its token first`);
-    const flags = pkcs11js.CKF_OS_LOCKING_OK;
     try {
-      // pkcs11js hands NSS the string without its last character: the space is what gets lost
-      this.native.C_Initialize(parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` });
+      this.#initializeAnew(parameters);
     } catch (cause) {
       throw toKeysteadError(cause, `${this.path} does not initialize; check its configuration`);
     }
@@ -54,5 +52,19 @@ export class Library {
     if (!this.#initialized) return;
     this.#initialized = false;
     this.native.C_Finalize();
+  }
+
+  /** A module that is in use although nobody here uses it refused an earlier C_Finalize. */
+  #initializeAnew(parameters: string | undefined): void {
+    const flags = pkcs11js.CKF_OS_LOCKING_OK;
+    // pkcs11js hands NSS the string without its last character: the space is what gets lost
+    const how = parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` };
+    try {
+      this.native.C_Initialize(how);
+    } catch (cause) {
+      if (ckrOf(cause) !== pkcs11js.CKR_CRYPTOKI_ALREADY_INITIALIZED) throw cause;
+      this.native.C_Finalize();
+      this.native.C_Initialize(how);
+    }
   }
 }

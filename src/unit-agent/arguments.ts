@@ -32,7 +32,7 @@ export const USAGE = `usage:
                  --seal-key FILE [token] [--hang-ms N]
       the agent of one crypto unit, by itself, for servers that find it through KEYSTEAD_AGENTS_FILE. DIR and the seal
       key are made when they are not there. SIGTERM ends it; SIGHUP reads the TLS files again. It ends itself when its
-      module hangs longer than N milliseconds (default 10000): let something start it again.
+      module hangs longer than N milliseconds (default 4000): let something start it again.
       token: none of these options makes a SoftHSM2 token in DIR; a prepared token is named by
         --module FILE (--token-serial SERIAL | --token-label LABEL) --pin-file FILE
         [--parameters TEXT] [--record-store token|file]
@@ -44,7 +44,7 @@ export const USAGE = `usage:
       puts a new seal key in the place of the one in FILE, for the units sealed to it; name them all. Their agents, or the
       server of DIR, are stopped meanwhile. If it was interrupted, run it again; agents open with both keys until then.`;
 
-const DEFAULT_HANG_MS = 10_000;
+const DEFAULT_HANG_MS = 4_000;
 
 /** Reads the command line, with or without the leading word 'agent'. Throws USAGE. */
 export function readArguments(words: readonly string[]): AgentTask {

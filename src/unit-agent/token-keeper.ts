@@ -7,8 +7,8 @@ import { pinFromFile, provisionOnce, sealedPin } from './pin-source.js';
 import { SealKey } from './seal.js';
 import type { UnitDir } from './unit-dir.js';
 
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
+/** Shorter than the time between two probes, so that each of them is an attempt. */
+const PAUSE_MS = 1_000;
 /** SoftHSM loses about 240 bytes per session object until C_Finalize. */
 const RECYCLE_AFTER = 1_000_000;
 
@@ -16,8 +16,8 @@ const RECYCLE_AFTER = 1_000_000;
  * Holds the token open, and gets it back when it was lost:
  * 1. A token that stopped answering, was moved away or failed a canary is closed (C_Finalize) and opened anew
  *    (C_Initialize, login): nothing less heals a PKCS#11 module. Nothing of the old generation is kept.
- * 2. Attempts come at probes, not more often than a pause that doubles from 1 to 30 s. While SoftHSM's token directory
- *    is away there is nothing to attempt, so when it is back the next probe opens it.
+ * 2. Attempts come at probes, at most one in a second. While SoftHSM's token directory is away there is nothing to attempt,
+ *    so when it is back the next probe opens it.
  * 3. A token.object that a kill left empty is put back from its copy first.
  * 4. Only a unit that never had a serial gets a token made.
  */
@@ -25,7 +25,6 @@ export class TokenKeeper {
   #token: UnitToken | undefined;
   #problem = new KeysteadError('TOKEN_LOST', 'the token is not open yet');
   #suspect = false;
-  #pauseMs = 0;
   #notBefore = 0;
   /** Once known, kept: a directory that lost its serial file must not be provisioned by a running agent. */
   #hadToken = false;
@@ -74,19 +73,18 @@ export class TokenKeeper {
 
   /**
    * The token answers and is not well: what is on it is wrong, or does not work. Opening it anew may be the cure, and
-   * shows the module what was put back meanwhile; the pause between such attempts doubles too.
+   * shows the module what was put back meanwhile.
    */
   openAnew(): void {
     if (!this.#token || Date.now() < this.#notBefore) return;
-    const pauseMs = longer(this.#pauseMs);
-    this.log.warn({ event: 'token-unwell', unit: this.dir.id, openedAgainInMs: pauseMs });
+    this.log.warn({ event: 'token-unwell', unit: this.dir.id });
     this.tryOpen();
-    if (this.#token) this.#pause(pauseMs);
+    this.#notBefore = Date.now() + PAUSE_MS;
   }
 
   /** All that is on the token is right and works. */
   well(): void {
-    this.#pause(0);
+    this.#notBefore = 0;
   }
 
   /** Opens the token, or keeps the reason why it does not open. */
@@ -104,13 +102,12 @@ export class TokenKeeper {
         throw cause;
       }
       this.#token = token;
-      this.#pause(0);
+      this.#notBefore = 0;
       this.log.info({ event: 'token-open', unit: this.dir.id, serial: token.serial, generation: token.generation });
     } catch (cause) {
       this.#problem =
         cause instanceof KeysteadError ? cause : new KeysteadError('UNIT_FAULT', messageOf(cause), { cause });
-      this.#pause(longer(this.#pauseMs));
-      if (this.#away()) this.#notBefore = 0;
+      this.#notBefore = this.#away() ? 0 : Date.now() + PAUSE_MS;
       this.log.error({
         event: 'token-problem',
         unit: this.dir.id,
@@ -142,11 +139,6 @@ export class TokenKeeper {
   forget(): void {
     this.close();
     this.#hadToken = false;
-  }
-
-  #pause(milliseconds: number): void {
-    this.#pauseMs = milliseconds;
-    this.#notBefore = milliseconds === 0 ? 0 : Date.now() + milliseconds;
   }
 
   #healthProblem(token: UnitToken): KeysteadError | undefined {
@@ -220,10 +212,6 @@ export class TokenKeeper {
   #logLogin(phase: 'begin' | 'end'): void {
     this.log.info({ event: `login-${phase}`, unit: this.dir.id });
   }
-}
-
-function longer(pauseMs: number): number {
-  return Math.min(Math.max(pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
 }
 
 /** The properties that are there. */

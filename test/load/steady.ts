@@ -1,0 +1,118 @@
+import { setTimeout as after } from 'node:timers/promises';
+import { type Fault, heal, inject } from '../fault-module/fault-module.js';
+import { requestOf } from './generator.js';
+import { is2xx, type LoadWorld } from './load-world.js';
+import { type Dose, type Seen, together } from './scenario.js';
+
+const MIB = 1 << 20;
+/** Memory is measured from here on: before, caches fill. */
+const WARM_SHARE = 0.3;
+const LEAST_FOR_SLOPE_S = 120;
+const MOST_SLOPE_MIB = 1;
+
+/** Wraps and unwraps, as many of each. For each that succeeded there is one audit record. */
+export async function steady(load: LoadWorld, { rate, seconds }: Dose): Promise<Seen> {
+  const before = await audited(load);
+  const clients = [load.wrapping(rate), load.unwrapping(rate)];
+  await after(seconds * WARM_SHARE * 1_000);
+  const atFirst = memory(load);
+  await after(seconds * (1 - WARM_SHARE) * 1_000);
+  const slope = ((memory(load) - atFirst) / MIB / (seconds * (1 - WARM_SHARE))) * 60;
+  const tally = together(...(await Promise.all(clients.map((one) => one.stop()))));
+  const lines = (await audited(load)) - before;
+  const good = tally.latencies.length;
+  const isLong = seconds >= LEAST_FOR_SLOPE_S;
+  return {
+    tally,
+    lost: Math.max(0, good - lines),
+    wrong: lines === good ? [] : [`${good} answers and ${lines} audit records`],
+    missed:
+      isLong && slope > MOST_SLOPE_MIB
+        ? [`memory of server and agents grows ${slope.toFixed(1)} MiB a minute, target ${MOST_SLOPE_MIB}`]
+        : [],
+    notes: [
+      `${good} answers, ${lines} audit records; p99.9 ${Math.round(tally.percentile(0.999))} ms`,
+      ...(isLong ? [`memory of server and agents: ${slope.toFixed(2)} MiB a minute`] : []),
+    ],
+  };
+}
+
+/** Half of the ciphertexts were changed: they are refused, all in the same way, and no unit is blamed for it. */
+export async function badCiphertexts(load: LoadWorld, { rate, seconds }: Dose): Promise<Seen> {
+  const restarts = load.events('token-lost');
+  const clients = [load.unwrapping(rate / 2), load.unwrappingChanged(rate / 2)];
+  const seen = new Set<number>();
+  for (const end = Date.now() + seconds * 1_000; Date.now() < end; await after(200)) {
+    for (const unit of load.units) seen.add((await fetch(`${load.world.url}/health/units/${unit}`)).status);
+  }
+  const tally = together(...(await Promise.all(clients.map((one) => one.stop()))));
+  const wrong = seen.size > 1 ? [`units were blamed: /health/units said ${[...seen].join(', ')}`] : [];
+  if (load.events('token-lost') > restarts) wrong.push('a token was opened anew');
+  return { tally, wrong };
+}
+
+/** Many import tokens at once, each with an RSA-4096 pair to be made, while others wrap. */
+export async function importTokens(load: LoadWorld, { rate, times }: Dose): Promise<Seen> {
+  const clients = load.wrapping(rate);
+  await after(500);
+  const body = { expiration: 600, maxAllowedRetrievals: 1 };
+  const begun = Date.now();
+  const answers = await Promise.all(
+    Array.from({ length: times }, () => load.world.api('POST', '/api/v2/import_token', body, load.headers)),
+  );
+  const took = Date.now() - begun;
+  const made = answers.filter(({ status }) => status === 200).length;
+  const others = answers.filter(({ status }) => status !== 200);
+  const clean = others.every(
+    ({ status, headers }) => [429, 503].includes(status) && headers.get('retry-after') !== null,
+  );
+  return {
+    tally: await clients.stop(),
+    wrong: clean
+      ? []
+      : [
+          `import tokens: ${[...new Set(others.map(({ status, text }) => `${status} ${text.slice(0, 200)}`))].join(' | ')}`,
+        ],
+    notes: [`${made} of ${times} import tokens made in ${took} ms, ${others.length} told to come again`],
+  };
+}
+
+const SOAK_FAULTS: readonly Fault[] = [
+  { fn: 'C_Encrypt', act: 'rv', number: 0x30, times: 3 },
+  { fn: '*', act: 'kill', times: 1 },
+  { fn: 'C_Decrypt', act: 'hang', times: 1 },
+  { fn: 'C_UnwrapKey', act: 'rv', number: 0x5, times: 10 },
+  { fn: 'C_GetTokenInfo', act: 'rv', number: 0xe0, times: 2 },
+];
+const FAULT_EVERY_MS = 30_000;
+const FAULT_LASTS_MS = 5_000;
+
+/** Everything at once, for long: use and making of keys, and a fault of some unit every half minute. */
+export async function soak(load: LoadWorld, { rate, seconds }: Dose): Promise<Seen> {
+  const create = requestOf('POST', '/api/v2/keys', load.headers, {
+    metadata: { collectionType: 'application/vnd.ibm.kms.key+json', collectionTotal: 1 },
+    resources: [{ type: 'application/vnd.ibm.kms.key+json', name: 'made in the soak', extractable: false }],
+  });
+  const making = load.clients(() => ({ bytes: create, verdict: is2xx }), Math.max(1, rate / 50));
+  const clients = [load.wrapping(rate), load.unwrapping(rate), making];
+  const recoveries: number[] = [];
+  for (const end = Date.now() + seconds * 1_000; Date.now() < end; ) {
+    const unit = load.units[recoveries.length % load.units.length] ?? '';
+    inject(load.world, unit, SOAK_FAULTS[recoveries.length % SOAK_FAULTS.length] as Fault);
+    await after(FAULT_LASTS_MS);
+    heal(load.world, unit);
+    recoveries.push(await load.served([unit]));
+    await after(FAULT_EVERY_MS - FAULT_LASTS_MS);
+  }
+  const tallies = await Promise.all(clients.map((one) => one.stop()));
+  return { tally: together(...tallies), faults: recoveries.length, recoveries };
+}
+
+function memory(load: LoadWorld): number {
+  const pids = [load.world.serverPid, ...load.units.map((unit) => load.world.agentPid(unit))];
+  return pids.reduce((sum, pid) => sum + load.rss(pid), 0);
+}
+
+async function audited(load: LoadWorld): Promise<number> {
+  return (await load.audited('kms.secrets.wrap')) + (await load.audited('kms.secrets.unwrap'));
+}
