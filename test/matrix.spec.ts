@@ -142,10 +142,10 @@ describe('permissions and roles', () => {
     expect(Object.keys(ROUTES).sort()).toEqual(registeredRoutes());
   });
 
-  it('every permission over instances, units, API keys, access keys and the audit log is asked for by a route', () => {
+  it('every permission over instances, units, API keys, access keys, the audit log and the database is asked for by a route', () => {
     const asked = new Set(Object.values(ROUTES).flatMap(({ permission }) => permission ?? []));
     const ours = Object.keys(PERMISSIONS).filter((permission) =>
-      /^(instance|crypto-unit|metrics|api-key|access-key|audit)\./.test(permission),
+      /^(instance|crypto-unit|metrics|api-key|access-key|audit|database)\./.test(permission),
     );
     expect([...asked].sort()).toEqual(ours.sort());
   });

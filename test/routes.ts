@@ -143,6 +143,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     path: () => '/api/v1/audit/checkpoints',
     status: 200,
   },
+  'POST /api/v1/backups': { permission: 'database.backup', path: () => '/api/v1/backups', status: 200 },
   'POST /api/v1/api-keys': {
     permission: 'api-key.manage',
     act: 'api-key.create',

@@ -11,6 +11,7 @@ import { Gate } from './gate.js';
 import { ListApiKeysHandler } from './list-api-keys.query.js';
 import { ReadAuditHandler, ReadAuditHeadHandler, ReadAuditLinesHandler } from './read-audit.query.js';
 import { RequestMeter } from './request-meter.js';
+import { TakeBackupHandler } from './take-backup.command.js';
 import { TokenKey } from './token-key.js';
 import { AccessTokens } from './tokens.js';
 import { WATCHED_API_KEYS } from './told-api-keys.js';
@@ -32,6 +33,7 @@ import { WATCHED_API_KEYS } from './told-api-keys.js';
     ReadAuditHandler,
     ReadAuditLinesHandler,
     ReadAuditHeadHandler,
+    TakeBackupHandler,
   ],
   exports: [AccessTokens, Authentication, FailedAttempts, Gate, RequestMeter, TokenKey],
 })

@@ -36,9 +36,8 @@ interface NewestLine {
 @Injectable()
 export class RowWatch {
   readonly #tables: WatchedTable[] = [];
-  #changed = new Map<string, ReadonlySet<string>>();
-
   readonly #adopted = new Set<WatchedTable>();
+  #changed = new Map<string, ReadonlySet<string>>();
 
   constructor(
     private readonly db: DataSource,
@@ -47,11 +46,6 @@ export class RowWatch {
 
   watch(table: WatchedTable): void {
     this.#tables.push(table);
-  }
-
-  /** Whether the last walk found that row to be another than the audit log tells. */
-  isChanged(table: string, id: string): boolean {
-    return this.#changed.get(table)?.has(id) ?? false;
   }
 
   /** Per table the ids that the last walk found. */

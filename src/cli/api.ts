@@ -17,7 +17,7 @@ import {
 import { type CliContext, CommandFailure, usage } from './context.js';
 import { readText } from './files.js';
 import { jsonOf, refusalOf } from './refusals.js';
-import type { HttpRequest } from './transport.js';
+import type { HttpRequest, HttpResponse } from './transport.js';
 
 const DEFAULT_TARGET = 'http://127.0.0.1:8080';
 const API_KEYS = '/api/v1/api-keys';
@@ -130,13 +130,27 @@ export class Api {
     return this.call('DELETE', `${ACCESS_KEYS}/${encodeURIComponent(id)}`, AccessKey);
   }
 
+  /** One exchange whose answer may be of any length; `take` gets it in parts. */
+  async download(method: HttpRequest['method'], path: string, take: (part: Buffer) => void): Promise<void> {
+    await this.#exchange(method, path, { timeoutMs: COMMAND_TIMEOUT_MS }, take);
+  }
+
   /** One exchange: the answer as the schema knows it, or the refusal. An answer without a body is undefined to the schema. */
-  async call<T>(
+  async call<T>(method: HttpRequest['method'], path: string, schema: z.ZodType<T>, asking: Asking = {}): Promise<T> {
+    const response = await this.#exchange(method, path, asking);
+    const empty = response.status === 204 || response.text === '';
+    const answer = schema.safeParse(empty ? undefined : jsonOf(response.text));
+    if (answer.success) return answer.data;
+    const place = answer.error.issues[0]?.path.join('.') || 'its body';
+    throw new KeysteadError('INTERNAL', `${this.target.origin} answered ${path} in a way kp does not know (${place})`);
+  }
+
+  async #exchange(
     method: HttpRequest['method'],
     path: string,
-    schema: z.ZodType<T>,
-    { body, headers: more, timeoutMs = TIMEOUT_MS }: Asking = {},
-  ): Promise<T> {
+    { body, headers: more, timeoutMs = TIMEOUT_MS }: Asking,
+    take?: (part: Buffer) => void,
+  ): Promise<HttpResponse> {
     const headers = {
       accept: 'application/json',
       authorization: `Bearer ${this.apiKey}`,
@@ -146,13 +160,9 @@ export class Api {
     };
     const url = new URL(this.target.href.replace(/\/$/, '') + path);
     const request = { method, url, headers, timeoutMs, ...(body !== undefined && { body: JSON.stringify(body) }) };
-    const response = await this.ctx.request(request);
+    const response = await this.ctx.request({ ...request, ...(take !== undefined && { take }) });
     if (response.status < 200 || response.status > 299) throw refusalOf(response, url);
-    const empty = response.status === 204 || response.text === '';
-    const answer = schema.safeParse(empty ? undefined : jsonOf(response.text));
-    if (answer.success) return answer.data;
-    const place = answer.error.issues[0]?.path.join('.') || 'its body';
-    throw new KeysteadError('INTERNAL', `${url.origin} answered ${path} in a way kp does not know (${place})`);
+    return response;
   }
 }
 

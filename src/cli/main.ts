@@ -5,6 +5,7 @@ import { type ErrorCode, EXIT_CODE, KeysteadError, messageOf } from '../shared/e
 import { addAccessKeys } from './access-keys.js';
 import { addApiKeys } from './api-keys.js';
 import { addAudit, addOperation } from './audit.js';
+import { addBackup } from './backup.js';
 import { addClaim } from './claim.js';
 import { addCommand } from './command.js';
 import { addCompletion } from './completion.js';
@@ -55,6 +56,7 @@ export function buildProgram(ctx: CliContext): Command {
   addAccessKeys(program, ctx);
   addOperation(program, ctx);
   addAudit(program, ctx);
+  addBackup(program, ctx);
   addRestore(program, ctx);
   addCompletion(program, ctx);
   quiet(program);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { request as overHttp } from 'node:http';
+import { type ClientRequest, request as overHttp } from 'node:http';
 import { request as overHttps } from 'node:https';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { readPrivateFile } from '../shared/durable-file.js';
@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
+  /** Takes the body of an answer that is a success, however long it is; the response has no text then. */
+  readonly take?: (part: Buffer) => void;
 }
 export interface HttpResponse {
   readonly status: number;
@@ -31,19 +33,25 @@ const MAX_ANSWER_BYTES = 16 << 20;
  * SERVER_UNREACHABLE when there is no whole answer in time; FILE_INVALID for a file of TLS that cannot be used.
  */
 export function send(request: HttpRequest, tls: TlsFiles): Promise<HttpResponse> {
-  const { url, method, headers, body, timeoutMs } = request;
+  const { url, method, headers, body, timeoutMs, take } = request;
   const secure = url.protocol === 'https:';
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown) => reject(unreachable(url, why, cause));
     const options = { method, headers: { ...headers, ...(body !== undefined && lengthOf(body)) }, agent: false };
     const call = secure ? overHttps(url, { ...options, ...readTls(tls) }) : overHttp(url, options);
-    const deadline = setTimeout(() => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    const late = () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`));
+    const deadline = setTimeout(late, timeoutMs);
     call.on('close', () => clearTimeout(deadline));
     call.on('error', (cause) => fail(messageOf(cause) || String((cause as NodeJS.ErrnoException).code), cause));
     call.on('response', (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
+      const taken = take !== undefined && response.statusCode === 200;
       response.on('data', (chunk: Buffer) => {
+        if (taken) {
+          deadline.refresh();
+          return tryTo(() => take(chunk), call);
+        }
         chunks.push(chunk);
         size += chunk.length;
         if (size > MAX_ANSWER_BYTES) call.destroy(new Error('the answer is larger than 16 MiB'));
@@ -55,6 +63,14 @@ export function send(request: HttpRequest, tls: TlsFiles): Promise<HttpResponse>
     });
     call.end(body);
   });
+}
+
+function tryTo(work: () => void, call: ClientRequest): void {
+  try {
+    work();
+  } catch (cause) {
+    call.destroy(cause as Error);
+  }
 }
 
 const lengthOf = (body: string) => ({

@@ -2,8 +2,8 @@ import pg from 'pg';
 import { KeysteadError, messageOf } from '../shared/errors.js';
 import type { DatabaseTarget } from './database-target.js';
 
-/** One connection, for one job outside of the server. Throws DATABASE_UNAVAILABLE when it cannot be opened. */
-export async function withSession<T>(target: DatabaseTarget, work: (client: pg.Client) => Promise<T>): Promise<T> {
+/** One connection, for one job beside the server's own. Throws DATABASE_UNAVAILABLE when it cannot be opened. */
+export async function openSession(target: DatabaseTarget): Promise<pg.Client> {
   const place =
     'url' in target
       ? { connectionString: target.url }
@@ -15,6 +15,12 @@ export async function withSession<T>(target: DatabaseTarget, work: (client: pg.C
   } catch (cause) {
     throw new KeysteadError('DATABASE_UNAVAILABLE', `cannot connect to the database: ${messageOf(cause)}`, { cause });
   }
+  return client;
+}
+
+/** The same, closed when the work is done. */
+export async function withSession<T>(target: DatabaseTarget, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await openSession(target);
   try {
     return await work(client);
   } finally {

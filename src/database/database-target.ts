@@ -8,3 +8,9 @@ export type DatabaseTarget =
       readonly password: string;
       readonly database: string;
     };
+
+/** Where a data source that was opened on a target connects to. */
+export function targetOf({ options }: { readonly options: object }): DatabaseTarget {
+  const { url, host, port, username, password, database } = options as Record<string, unknown>;
+  return (url === undefined ? { host, port, username, password, database } : { url }) as DatabaseTarget;
+}

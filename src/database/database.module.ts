@@ -70,7 +70,7 @@ export function dataSourceOptions(target: DatabaseTarget, log: Pick<Logger, 'war
   };
 }
 
-/** Connects and brings the schema up to date. Throws DATABASE_UNAVAILABLE when it cannot connect. */
+/** Connects and brings the schema up to date. Throws DATABASE_UNAVAILABLE when it cannot connect; CONFIG_INVALID when it is newer than this server. */
 export async function openDatabase(options: DataSourceOptions): Promise<DataSource> {
   const db = new DataSource(options);
   try {
@@ -82,7 +82,12 @@ export async function openDatabase(options: DataSourceOptions): Promise<DataSour
       { cause },
     );
   }
-  await migrate(db);
+  try {
+    await migrate(db);
+  } catch (cause) {
+    await db.destroy();
+    throw cause;
+  }
   return db;
 }
 
@@ -91,8 +96,23 @@ async function migrate(db: DataSource): Promise<void> {
   await db.transaction(async (tx) => {
     await tx.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     await takeMigrationLock(tx);
+    await assertNotNewer(db, tx);
     await db.runMigrations();
   });
+}
+
+/** An older server would write rows that the newer one cannot read. CONFIG_INVALID. */
+async function assertNotNewer(db: DataSource, tx: EntityManager): Promise<void> {
+  const [made] = await tx.query<{ there: boolean }[]>(`SELECT to_regclass('migrations') IS NOT NULL AS "there"`);
+  if (!made?.there) return;
+  const known = new Set(db.migrations.map((migration) => migration.name ?? migration.constructor.name));
+  const all = await tx.query<{ name: string }[]>('SELECT "name" FROM "migrations" ORDER BY "timestamp"');
+  const newer = all.find(({ name }) => !known.has(name));
+  needs(
+    newer === undefined,
+    'CONFIG_INVALID',
+    `a newer Keystead made this database (${newer?.name}); start that one, or restore a backup into a new database`,
+  );
 }
 
 async function takeMigrationLock(tx: EntityManager): Promise<void> {

@@ -5,15 +5,14 @@ import { dirname, resolve } from 'node:path';
 import type pg from 'pg';
 import { fsyncDir } from '../shared/durable-file.js';
 import { KeysteadError, messageOf } from '../shared/errors.js';
-import { inTransaction, withSession } from './database-session.js';
+import { openSession } from './database-session.js';
 import type { DatabaseTarget } from './database-target.js';
 import { type DumpEnd, type DumpHeader, FORMAT, rowHead } from './dump-format.js';
 
 const ROWS_AT_ONCE = 500;
+const STALLED_MS = 60_000;
 /** TypeORM's own; the header names the migrations instead. */
 const NOT_DUMPED = 'migrations';
-
-type WriteLine = (line: string) => Promise<void>;
 
 /**
  * Writes every row to a new file (0600), as they all were at one moment, while others read and write. The file is durable
@@ -25,20 +24,16 @@ export async function dumpDatabase(target: DatabaseTarget, path: string): Promis
     const code = cause.code === 'EEXIST' ? 'FILE_EXISTS' : 'FILE_INVALID';
     throw new KeysteadError(code, `cannot make ${path}: ${messageOf(cause)}; give the name of a new file`, { cause });
   });
-  const digest = createHash('sha256');
-  const write: WriteLine = async (text) => {
-    digest.update(text);
-    await file.appendFile(text);
-  };
   try {
-    const rows = await withSession(target, (client) =>
-      inTransaction(client, 'ISOLATION LEVEL REPEATABLE READ READ ONLY', () => dumpTables(client, write)),
-    );
-    const end: DumpEnd = { end: true, rows, sha256: digest.digest('hex') };
-    await file.appendFile(`${JSON.stringify(end)}\n`);
-    await file.sync();
-    fsyncDir(dirname(resolve(path)));
-    return end;
+    const dump = dumpText(target);
+    for (let next = await dump.next(); ; next = await dump.next()) {
+      if (next.done) {
+        await file.sync();
+        fsyncDir(dirname(resolve(path)));
+        return next.value;
+      }
+      await file.appendFile(next.value);
+    }
   } catch (cause) {
     await unlink(path);
     throw cause;
@@ -47,28 +42,49 @@ export async function dumpDatabase(target: DatabaseTarget, path: string): Promis
   }
 }
 
-async function dumpTables(client: pg.Client, write: WriteLine): Promise<number> {
-  const tables = await tablesInOrder(client);
-  const migrations = await client.query<{ name: string }>(`SELECT "name" FROM "${NOT_DUMPED}" ORDER BY "timestamp"`);
-  const names = migrations.rows.map(({ name }) => name);
-  const header: DumpHeader = { format: FORMAT, at: new Date().toISOString(), migrations: names, tables };
-  await write(`${JSON.stringify(header)}\n`);
-  let count = 0;
-  for (const table of tables) count += await dumpTable(client, table, write);
-  return count;
+/** The same as text, in parts. PostgreSQL ends it when nobody takes the next part for a minute. */
+export async function* dumpText(target: DatabaseTarget): AsyncGenerator<string, DumpEnd> {
+  const client = await openSession(target);
+  try {
+    await client.query(`SET idle_in_transaction_session_timeout = ${STALLED_MS}`);
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const digest = createHash('sha256');
+    let rows = 0;
+    for await (const part of tables(client)) {
+      digest.update(part.text);
+      rows += part.rows;
+      yield part.text;
+    }
+    const end: DumpEnd = { end: true, rows, sha256: digest.digest('hex') };
+    yield `${JSON.stringify(end)}\n`;
+    return end;
+  } finally {
+    await client.end();
+  }
 }
 
-async function dumpTable(client: pg.Client, table: string, write: WriteLine): Promise<number> {
-  let count = 0;
+interface Part {
+  readonly text: string;
+  readonly rows: number;
+}
+
+async function* tables(client: pg.Client): AsyncGenerator<Part> {
+  const names = await tablesInOrder(client);
+  const migrations = await client.query<{ name: string }>(`SELECT "name" FROM "${NOT_DUMPED}" ORDER BY "timestamp"`);
+  const done = migrations.rows.map(({ name }) => name);
+  const header: DumpHeader = { format: FORMAT, at: new Date().toISOString(), migrations: done, tables: names };
+  yield { text: `${JSON.stringify(header)}\n`, rows: 0 };
+  for (const name of names) yield* rowsOf(client, name);
+}
+
+async function* rowsOf(client: pg.Client, table: string): AsyncGenerator<Part> {
   await client.query(`DECLARE "dump" NO SCROLL CURSOR FOR SELECT row_to_json("t")::text AS "row" FROM "${table}" "t"`);
   for (;;) {
     const { rows } = await client.query<{ row: string }>(`FETCH ${ROWS_AT_ONCE} FROM "dump"`);
     if (rows.length === 0) break;
-    count += rows.length;
-    await write(rows.map(({ row }) => `${rowHead(table)}${row}}\n`).join(''));
+    yield { text: rows.map(({ row }) => `${rowHead(table)}${row}}\n`).join(''), rows: rows.length };
   }
   await client.query('CLOSE "dump"');
-  return count;
 }
 
 /** Every table, those that others refer to first. */

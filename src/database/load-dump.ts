@@ -1,21 +1,13 @@
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import { KeysteadError, needs } from '../shared/errors.js';
-import { linesOf } from '../shared/lines-of.js';
+import { needs } from '../shared/errors.js';
 import { dataSourceOptions, openDatabase } from './database.module.js';
 import { inTransaction, withSession } from './database-session.js';
 import type { DatabaseTarget } from './database-target.js';
-import { DumpEnd, DumpHeader, rowHead } from './dump-format.js';
+import { type Dump, linesIn, readDump } from './dump-file.js';
+import { type DumpEnd, rowHead } from './dump-format.js';
 import { MIGRATIONS } from './migrations.js';
 
 const ROWS_AT_ONCE = 500;
-
-/** A backup whose digest is right: it is as it was written. */
-interface Dump {
-  readonly path: string;
-  readonly header: DumpHeader;
-  readonly end: DumpEnd;
-}
 
 /**
  * Fills an empty database from a backup: the tables as they were then, and every row, or nothing. FILE_INVALID for a
@@ -47,25 +39,6 @@ async function assertEmpty(client: pg.Client): Promise<void> {
   );
 }
 
-/** Reads the whole file once, before anything is changed. */
-async function readDump(path: string): Promise<Dump> {
-  const digest = createHash('sha256');
-  let first: string | undefined;
-  let last = '';
-  let lines = 0;
-  for await (const line of linesIn(path)) {
-    first ??= line;
-    if (lines > 0) digest.update(`${last}\n`);
-    last = line;
-    lines += 1;
-  }
-  const header = shaped(DumpHeader, first ?? '', path);
-  const end = shaped(DumpEnd, last, path);
-  const whole = end.sha256 === digest.digest('hex') && end.rows === lines - 2;
-  needs(whole, 'FILE_INVALID', `${path} is not as it was written: its digest is another one; take another backup`);
-  return { path, header, end };
-}
-
 async function loadRows(client: pg.Client, { path, header }: Dump): Promise<void> {
   let table = '';
   let waiting: string[] = [];
@@ -83,17 +56,4 @@ async function loadRows(client: pg.Client, { path, header }: Dump): Promise<void
     waiting.push(line.slice(rowHead(of).length, -1));
   }
   await flush();
-}
-
-function shaped<T>(shape: { parse(value: unknown): T }, line: string, path: string): T {
-  try {
-    return shape.parse(JSON.parse(line));
-  } catch (cause) {
-    throw new KeysteadError('FILE_INVALID', `${path} is not a whole backup of Keystead`, { cause });
-  }
-}
-
-async function* linesIn(path: string): AsyncGenerator<string> {
-  const cutOff = () => new KeysteadError('FILE_INVALID', `${path} is cut off in the middle of a line`);
-  for await (const part of linesOf(path, cutOff)) yield* part;
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { needs } from '../shared/errors.js';
+import { KeysteadError } from '../shared/errors.js';
 
 export interface IntegrityReport {
   /** When the last walk over all rows ended; null before the first. */
@@ -32,11 +32,9 @@ export class KeyIntegrity {
 
   /** KEY_ROW_INVALID when the last walk found the key to be another than the audit log tells: its MAC may be a good one. */
   assertAsTold(keyId: string): void {
-    needs(
-      !this.#untold.has(keyId),
-      'KEY_ROW_INVALID',
-      `the stored row of key ${keyId} is not what the audit log tells of it; restore it`,
-    );
+    if (!this.#untold.has(keyId)) return;
+    const message = `the stored row of key ${keyId} is not what the audit log tells of it; restore it`;
+    throw new KeysteadError('KEY_ROW_INVALID', message);
   }
 
   /** A walk over all rows has ended: what it found is what is true. `untold`: keys that are not as the audit log tells. */

@@ -1,9 +1,14 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
+import { LOG } from '../config/log.js';
 import { KeysteadError } from '../shared/errors.js';
 
 /** Encryptions with random 96-bit IVs under one key: NIST SP 800-38D, section 8.3. */
 export const MOST_WRAPS = 2 ** 32;
+/** From here on it is time to rotate, and that is said now and then. */
+const MANY_WRAPS = MOST_WRAPS / 2;
+const WARN_EVERY = 2 ** 24;
 const BLOCK = 1_024;
 const MOST_VERSIONS = 10_000;
 
@@ -21,7 +26,10 @@ interface Reserve {
 export class WrapCounter {
   readonly #reserves = new Map<string, Reserve>();
 
-  constructor(private readonly db: DataSource) {}
+  constructor(
+    private readonly db: DataSource,
+    @Inject(LOG) private readonly log: Pick<Logger, 'warn'>,
+  ) {}
 
   /** Spends one encryption of the version. KEY_STATE when it has had all it may. */
   async spend(versionId: string): Promise<void> {
@@ -47,16 +55,21 @@ export class WrapCounter {
   }
 
   async #take(versionId: string, reserve: Reserve): Promise<void> {
-    const [, taken] = await this.db.query<[unknown[], number]>(
-      `UPDATE "key_versions" SET "wraps" = "wraps" + $2 WHERE "id" = $1 AND "wraps" + $2 <= $3`,
+    const [rows] = await this.db.query<[{ keyId: string; wraps: string }[], number]>(
+      `UPDATE "key_versions" SET "wraps" = "wraps" + $2 WHERE "id" = $1 AND "wraps" + $2 <= $3 RETURNING "keyId", "wraps"`,
       [versionId, BLOCK, MOST_WRAPS],
     );
-    if (taken === 0) {
+    const [taken] = rows;
+    if (taken === undefined) {
       throw new KeysteadError(
         'KEY_STATE',
         'this version of the key has encrypted 2^32 times, which is all it may: rotate the key',
       );
     }
     reserve.left += BLOCK;
+    const wraps = Number(taken.wraps);
+    if (wraps >= MANY_WRAPS && (wraps - MANY_WRAPS) % WARN_EVERY < BLOCK) {
+      this.log.warn({ event: 'key-version-half-spent', key: taken.keyId, version: versionId, wraps, most: MOST_WRAPS });
+    }
   }
 }

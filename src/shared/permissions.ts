@@ -44,6 +44,7 @@ export const PERMISSIONS = {
   'metrics.read': ANYONE,
   'audit.read': MANAGER,
   'audit.checkpoint': MANAGER,
+  'database.backup': MANAGER,
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;
 

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Load, serves } from '../units.js';
-import { World } from '../world.js';
+import { until, World } from '../world.js';
 import { fill, loseEverything, lost, modeOf, recover, sh, wrapWith, written } from './drill.js';
 
 /** The disaster of docs/backup.md: all units, the database and the host are lost; the dump and K shares are not. */
@@ -23,14 +23,32 @@ let sealed: Awaited<ReturnType<typeof fill>>;
 it('a backup is taken while keys are used and made: a whole file that only its owner reads', async () => {
   sealed = await fill(world, KEYS);
   const load = new Load(world, sealed[0]?.key ?? '');
-  await load.more(20);
+  await load.more(100);
+  const answered = KEYS + load.served;
   const { code, stdout, stderr } = await sh(world, written('backup'));
   await load.more(5);
   await load.stop();
   expect({ code, stderr, failures: load.failures }).toEqual({ code: 0, stderr: '', failures: [] });
   expect(stdout).toContain('rows are in monday.backup');
   expect(modeOf(inFiles('monday.backup'))).toBe('600');
+  const wraps = readFileSync(inFiles('monday.backup'), 'utf8').match(/"act":"kms\.secrets\.wrap"/g) ?? [];
+  expect(wraps.length).toBeGreaterThanOrEqual(answered);
+  expect(readdirSync(world.files).filter((name) => name.includes('unfinished'))).toEqual([]);
 }, 120_000);
+
+it('the same is taken on the host, and over HTTP by a Manager only; a line in the audit log says who took it', async () => {
+  const host = await sh(world, written('host-backup'));
+  expect([host.code, host.stdout]).toEqual([0, expect.stringContaining('rows are in host.backup')]);
+  const { body } = await world.api('POST', '/api/v1/api-keys', { name: 'writer', roles: ['Writer'] });
+  const refused = await world.kpWith({ KP_API_KEY: body.apiKey, KP_API_KEY_FILE: '' }, 'backup', 'mine.backup');
+  expect([refused.code, existsSync(inFiles('mine.backup'))]).toEqual([4, false]);
+  const acts = (await world.api('GET', '/api/v1/audit?act=database.backup')).body.lines;
+  expect(acts.map(({ by, outcome }: { by: string; outcome: string }) => `${by} ${outcome}`)).toEqual([
+    'writer failure',
+    'keystead backup success',
+    'bootstrap success',
+  ]);
+}, 60_000);
 
 it('a backup never overwrites a file', async () => {
   const before = readFileSync(inFiles('monday.backup'));
@@ -61,6 +79,9 @@ it('after the loss of everything, new units, K shares and the backup bring every
   expect(milliseconds).toBeLessThan(15 * 60_000);
   expect(await lost(world, sealed)).toEqual([]);
   expect(await mkvps()).toEqual(before);
+  const rows = async () => (await world.api('GET', '/health')).body.checks;
+  await until(async () => (await rows())['keys:integrity'][0].observedValue === 0, 20_000);
+  expect((await rows())['database:rows'][0].observedValue).toBe(0);
 }, 400_000);
 
 it('the audit log goes on after the restore, in one chain that new units sign', async () => {

@@ -13,6 +13,7 @@ import { WrapCounter } from '../../src/keys/wrap-counter.js';
 import { WrapKey, WrapKeyHandler } from '../../src/keys/wrap-key.command.js';
 import type { CryptoClient } from '../../src/unit-agent/client.js';
 import { openWith } from '../database/own-database.js';
+import { until } from '../world.js';
 import { KeyWorld } from './key-world.js';
 
 /** This process is a second API process: the same database, the same agents, its own memory. */
@@ -31,7 +32,7 @@ beforeAll(async () => {
   });
   const audit = new AuditLog(db);
   const units = new KeyUnits({ use } as unknown as UnitPicker, new KeyIntegrity(), audit);
-  wrapping = new WrapKeyHandler(new KeyStore(db), audit, units, new WrapCounter(db));
+  wrapping = new WrapKeyHandler(new KeyStore(db), audit, units, new WrapCounter(db, QUIET));
 }, 120_000);
 afterAll(async () => {
   for (const client of clients ?? []) client.connection.close();
@@ -39,6 +40,7 @@ afterAll(async () => {
   await at.end();
 });
 
+const QUIET = { warn: () => undefined };
 const wrap = (key: string) => wrapping.execute(new WrapKey(KEYSTEAD, { instanceId: at.instance, key }, {}));
 
 it.each([
@@ -67,7 +69,25 @@ it('what one process wraps, the other unwraps, and both count on one counter', a
 it('the counter stops at 2^32 however many ask at once', async () => {
   const id = await at.key();
   await at.db.query(`UPDATE "key_versions" SET "wraps" = 4294967296 - 1024 WHERE "id" = $1`, [id]);
-  const counter = new WrapCounter(db);
+  const counter = new WrapCounter(db, QUIET);
   const asked = await Promise.allSettled(Array.from({ length: 1100 }, () => counter.spend(id)));
   expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1024);
 });
+
+it('the counter says at 2^31 that it is time to rotate, and a killed server counts on from what it had reserved', async () => {
+  const { world } = at;
+  const id = await at.key();
+  const counted = async () =>
+    Number((await at.db.query(`SELECT "wraps" FROM "key_versions" WHERE "id" = $1`, [id])).rows[0].wraps);
+  await at.db.query(`UPDATE "key_versions" SET "wraps" = 2147483648 - 1024 WHERE "id" = $1`, [id]);
+  const half = 2 ** 31;
+  for (const expected of [half, half + 1024]) {
+    expect((await at.send('POST', `keys/${id}/actions/wrap`)).status).toBe(200);
+    expect((await at.send('POST', `keys/${id}/actions/wrap`)).status).toBe(200);
+    expect(await counted()).toBe(expected);
+    await world.killServer();
+    await world.launch();
+    await until(async () => (await world.api('GET', '/readyz')).status === 200, 20_000);
+  }
+  expect(world.log.match(/"key-version-half-spent"/g)).toHaveLength(1);
+}, 120_000);
