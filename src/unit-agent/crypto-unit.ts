@@ -121,7 +121,7 @@ export class CryptoUnit {
     try {
       this.reload();
     } catch (cause) {
-      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+      this.log.warn({ event: 'not-settled', message: messageOf(cause) });
     }
   }
 
@@ -151,7 +151,7 @@ export class CryptoUnit {
       journal.sweep();
     } catch (cause) {
       if (cause instanceof KeysteadError && cause.code === 'TOKEN_LOST') throw cause;
-      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+      this.log.warn({ event: 'not-settled', message: messageOf(cause) });
     }
   }
 
@@ -189,7 +189,7 @@ export class CryptoUnit {
     try {
       resumeZeroize(this);
     } catch (cause) {
-      this.log.error({ event: 'zeroize-stuck', unit: this.dir.id, message: messageOf(cause) });
+      this.log.error({ event: 'zeroize-stuck', message: messageOf(cause) });
       this.keeper.suspect();
     }
   }

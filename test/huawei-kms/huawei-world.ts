@@ -51,11 +51,16 @@ export class HuaweiWorld {
     const world = await World.withInstance(2, { env: { ...ENVIRONMENT, ...env } });
     try {
       await world.initialise();
-      return new HuaweiWorld(world, await accessKey(world));
+      return await HuaweiWorld.of(world);
     } catch (cause) {
       await world.end();
       throw cause;
     }
+  }
+
+  /** A world that is initialised already. */
+  static async of(world: World): Promise<HuaweiWorld> {
+    return new HuaweiWorld(world, await accessKey(world));
   }
 
   get url(): string {
