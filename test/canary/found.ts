@@ -22,13 +22,13 @@ export async function look(journey: Journey): Promise<Found> {
   const places = [world.dir, temporary, ...(databaseDir.startsWith(world.dir) ? [] : [databaseDir])];
   const starts = new Scanner([...hidden, ...clients]);
   const memory = new Scanner(hidden);
-  const pids = await processesOf(journey); // before all that takes its time and lets no other thing run
+  const inStarts = (await processesOf(journey)).flatMap((pid) => starts.inStart(pid));
   const inMemory = memory.inMemory(world.serverPid);
   const inFiles = places.flatMap((place) => files.below(place, (path) => path === bootstrap));
   return {
     logs: logs.in(Buffer.from(world.log)),
     files: inFiles,
-    starts: pids.flatMap((pid) => starts.inStart(pid)),
+    starts: inStarts,
     memory: inMemory,
     scanned: { logs: logs.scanned, files: files.scanned, starts: starts.scanned, memory: memory.scanned },
   };

@@ -45,6 +45,7 @@ export class Journey {
     chmodSync(temporary, 0o711); // PostgreSQL may be of another user
     const env = {
       TMPDIR: temporary,
+      KEYSTEAD_CALL_DEADLINE_MS: '60000', // a busy machine is no sick unit
       KEYSTEAD_LOG_LEVEL: 'trace',
       KEYSTEAD_ACCESS_LOG: 'on',
       KEYSTEAD_LIMIT_FAILED_ATTEMPTS: '0',

@@ -70,7 +70,7 @@ export class Scanner {
   /** What the process was started with: its environment and its command line. */
   inStart(pid: number): string[] {
     return ['environ', 'cmdline'].flatMap((what) =>
-      this.in(readFileSync(`/proc/${pid}/${what}`)).map((form) => `${what} of ${pid}: ${form}`),
+      ifThere(() => this.in(readFileSync(`/proc/${pid}/${what}`))).map((form) => `${what} of ${pid}: ${form}`),
     );
   }
 
@@ -176,7 +176,7 @@ function readSome(file: number, into: Buffer, at: number, length: number, positi
   }
 }
 
-/** Files come and go while a server runs. */
+/** Files, and processes of PostgreSQL, come and go while a server runs. */
 function ifThere(look: () => string[]): string[] {
   try {
     return look();
