@@ -3,6 +3,7 @@ import { makeLog } from './config/log.js';
 import { LogOutput } from './config/log-output.js';
 import { Server } from './server.js';
 import { EXIT_CODE, KeysteadError, messageOf } from './shared/errors.js';
+import { ignoreUserSignals } from './shared/node-options.js';
 
 /** Whatever hangs, the process ends this long after it was told to. */
 const STOP_DEADLINE_MS = 9_500;
@@ -20,7 +21,7 @@ export async function serve(): Promise<void> {
       log.fatal({ event: 'crash', message: cause.message, stack: cause.stack });
       process.exit(1);
     });
-    process.on('SIGUSR1', () => undefined); // otherwise node opens its inspector
+    ignoreUserSignals();
 
     const started = Server.start(config, log);
     const stop = async (signal: NodeJS.Signals) => {

@@ -10,6 +10,7 @@ import type { Config } from './config/config.js';
 import { frameworkLog } from './config/log.js';
 import { ownDirectory } from './config/own-directory.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
+import { logAccess } from './http/access-log.js';
 import { Draining } from './http/draining.js';
 import { makeListener } from './http/listener.js';
 import { routedUrl } from './routed-url.js';
@@ -56,6 +57,7 @@ export class Server {
   async #start(): Promise<void> {
     const { config, log } = this;
     const listener = makeListener(config, routedUrl);
+    if (config.accessLog) logAccess(listener.getInstance(), log);
     ownDirectory(config.dataDir, 'KEYSTEAD_DATA_DIR');
     ownDirectory(config.runtimeDir, 'KEYSTEAD_RUNTIME_DIR');
     ownDirectory(config.sharedDir, 'KEYSTEAD_SHARED_DIR');

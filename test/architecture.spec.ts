@@ -21,7 +21,9 @@ const EDGES = ['http', 'health', 'api', 'dialects', 'console'];
 /** Files that may read process.env, and why. Everything else is given what it needs. */
 const READS_ENVIRONMENT: Record<string, string> = {
   'src/cli/main.ts': 'KP_… variables and #env: passphrases of the command line',
-  'src/unit-agent/main.ts': 'sets SOFTHSM2_CONF, which SoftHSM2 reads from the environment of the process',
+  'src/unit-agent/main.ts':
+    'sets SOFTHSM2_CONF, which SoftHSM2 reads from the environment of the process, and reads NODE_OPTIONS',
+  'src/crypto-units/agent-process.ts': 'starts agents with the environment of the server, but for NODE_OPTIONS',
 };
 
 const CLI_PACKAGES = ['node:*', 'commander', 'zod', 'shamirs-secret-sharing', '@peculiar/x509', 'reflect-metadata'];

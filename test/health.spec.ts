@@ -90,7 +90,7 @@ describe('with an instance', () => {
     expect((await get('/health?failcode=204')).status).toBe(204);
     const [unit] = await world.units();
     const asked = await get(`/health/units/${unit?.id}`);
-    expect([asked.status, await asked.json()]).toEqual([503, { status: 'fail', state: 'reserved' }]);
+    expect([asked.status, await asked.json()]).toEqual([503, { status: 'fail', state: 'reserved', canary: true }]);
   });
 
   it('is operational when the ceremony is done, and says nothing about tokens, keys and versions', async () => {
@@ -115,7 +115,7 @@ describe('with an instance', () => {
     expect((await get(`/health/units/${id}`)).status).toBe(503);
     await succeed(world.kp('crypto-unit', 'maintenance', id, '--off'));
     expect(await verdict()).toEqual({ state: 'operational', status: 'pass', ready: 200, health: 200 });
-    expect((await get(`/health/units/${id}`)).status).toBe(200);
+    expect(await (await get(`/health/units/${id}`)).json()).toMatchObject({ status: 'pass', canary: true });
   });
 });
 

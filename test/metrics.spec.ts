@@ -7,8 +7,9 @@ import { ROOT, until, World } from './world.js';
 /** Metrics, and the policy of an instance that lets its use be measured. */
 let world: World;
 beforeAll(async () => {
-  world = await World.withInstance(2, { env: { KEYSTEAD_CALL_DEADLINE_MS: '2000', KEYSTEAD_IMPORT_PAIR_POOL: '1' } });
-}, 120_000);
+  world = await World.withInstance(2, { env: { KEYSTEAD_IMPORT_PAIR_POOL: '1' } });
+  await world.initialise();
+}, 240_000);
 afterAll(() => world?.end());
 
 interface Series {
@@ -95,20 +96,16 @@ it('want a key, and are what Prometheus reads', async () => {
   ).toEqual([]);
   expect(sum(series, 'keystead_process_resident_memory_bytes')).toBeGreaterThan(0);
   expect(series.some(({ name }) => name === 'keystead_nodejs_eventloop_lag_p99_seconds')).toBe(true);
-  for (const { id } of await world.units()) {
-    expect(sum(series, 'keystead_unit_serving', { instance: world.instance, unit: id })).toBe(0);
-  }
 });
 
 it('count the requests about an instance from when its policy says so', async () => {
   await list();
   expect(await requestsOf('crypto-unit.read')).toBe(0);
-  await world.initialise();
   await enableMetrics();
   await until(async () => {
     await list();
     return (await requestsOf('crypto-unit.read')) > 0;
-  }, 2_000);
+  }, 20_000);
   const before = await requestsOf('crypto-unit.read');
   await list();
   await list();
@@ -116,11 +113,11 @@ it('count the requests about an instance from when its policy says so', async ()
 }, 120_000);
 
 it('say how the units, the log, the database and the server are', async () => {
-  await until(async () => sum(await scraped(), 'keystead_import_pairs_ready') > 0, 60_000);
+  await until(async () => sum(await scraped(), 'keystead_import_pairs_ready') > 0, 120_000);
   const series = await scraped();
   const units = await world.units();
   for (const { id: unit } of units) {
-    expect(sum(series, 'keystead_unit_serving', { unit })).toBe(1);
+    for (const name of ['keystead_unit_serving', 'keystead_unit_canary']) expect(sum(series, name, { unit })).toBe(1);
     expect(sum(series, 'keystead_unit_state', { unit, state: 'kms-initialized' })).toBe(1);
     expect(sum(series, 'keystead_unit_breaker_state', { unit, state: 'closed' })).toBe(1);
     expect(sum(series, 'keystead_unit_condition', { unit, condition: 'Reachable', status: 'True' })).toBe(1);
@@ -137,7 +134,7 @@ it('say how the units, the log, the database and the server are', async () => {
   expect(sum(series, 'keystead_database_connections')).toBeGreaterThan(0);
   await wrap(await createKey());
   expect(Date.now() / 1_000 - sum(await scraped(), 'keystead_audit_last_write_timestamp_seconds')).toBeLessThan(120);
-}, 90_000);
+}, 150_000);
 
 it('move by exactly as many as there were wraps, and gain no series by other keys', async () => {
   const [first, ...others] = await Promise.all(Array.from({ length: 4 }, createKey));
@@ -184,11 +181,11 @@ it('show an agent that hangs by its calls, its breaker and its restart, and when
   const restarts = await of('keystead_unit_agent_restarts_total', {});
   process.kill(world.agentPid(unit), 'SIGSTOP');
   const wraps = Promise.all(Array.from({ length: 12 }, () => wrap(key)));
-  await until(async () => (await of('keystead_unit_calls_in_flight', {})) > 0, 5_000);
-  await until(async () => (await of('keystead_unit_breaker_state', { state: 'closed' })) === 0, 20_000);
+  await until(async () => (await of('keystead_unit_calls_in_flight', {})) > 0, 20_000);
+  await until(async () => (await of('keystead_unit_breaker_state', { state: 'closed' })) === 0, 60_000);
   expect(await wraps).toEqual(Array.from({ length: 12 }, () => 200));
   expect(await of('keystead_unit_call_duration_seconds_count', { outcome: 'silent' })).toBeGreaterThan(0);
-  await until(async () => (await of('keystead_unit_agent_restarts_total', {})) > restarts, 20_000);
+  await until(async () => (await of('keystead_unit_agent_restarts_total', {})) > restarts, 60_000);
   await until(async () => {
     await wrap(key);
     return (

@@ -24,7 +24,7 @@ export class TakeBackupHandler implements ICommandHandler<TakeBackup> {
 
   /** The line comes first, so that the backup holds it. */
   async execute({ by }: TakeBackup): Promise<AsyncIterable<string>> {
-    await this.audit.record({ act: TakeBackup.act, outcome: 'success', by: by.name });
+    await this.audit.record({ act: TakeBackup.act, outcome: 'success', by });
     return dumpText(targetOf(this.db));
   }
 }

@@ -145,6 +145,13 @@ describe('the configuration', () => {
     },
   );
 
+  it('is not opened to a debugger in production', () => {
+    const production = { KEYSTEAD_PROFILE: 'production', KEYSTEAD_AGENTS_FILE: '/a', KEYSTEAD_ALLOW_PLAINTEXT: '1' };
+    expect(refusal({ ...production, NODE_OPTIONS: '--inspect=0' })).toMatch(/NODE_OPTIONS/);
+    expect(loadConfig({ NODE_OPTIONS: '--inspect=0' }).profile).toBe('development');
+    expect(loadConfig({ ...production, NODE_OPTIONS: '--max-old-space-size=512' }).profile).toBe('production');
+  });
+
   it('takes units from one place only', () => {
     expect(refusal({ KEYSTEAD_AGENTS_FILE: '/a', KEYSTEAD_UNITS_FILE: '/u' })).toMatch(/exclude each other/);
   });

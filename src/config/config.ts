@@ -93,6 +93,12 @@ const ENVIRONMENT = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('Least level of the JSON log lines on standard output'),
+  KEYSTEAD_ACCESS_LOG: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe(
+      'on: one line per request at level info (health, metrics: debug); the audit log has those that use a key anyway',
+    ),
   ...LIMITS,
   ...TIMERS,
 });
@@ -136,6 +142,8 @@ export class Config {
   readonly probeIntervalMs!: number;
   readonly drainMs!: number;
   readonly logLevel!: Environment['KEYSTEAD_LOG_LEVEL'];
+  /** One line per request. */
+  readonly accessLog!: boolean;
   readonly limits!: Limits;
   readonly timers!: Timers;
 }
@@ -174,6 +182,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     probeIntervalMs: e.KEYSTEAD_PROBE_INTERVAL_MS,
     drainMs: e.KEYSTEAD_DRAIN_MS,
     logLevel: e.KEYSTEAD_LOG_LEVEL,
+    accessLog: e.KEYSTEAD_ACCESS_LOG === 'on',
     limits: limitsOf(e),
     timers: timersOf(e),
   };

@@ -1,5 +1,6 @@
 import { readPrivateFile } from '../shared/durable-file.js';
 import { needs } from '../shared/errors.js';
+import { openingOption } from '../shared/node-options.js';
 import type { Environment } from './config.js';
 
 export const DATABASE_URL = /^postgres(ql)?:\/\//;
@@ -36,6 +37,11 @@ export function assertProfile(e: Told, env: NodeJS.ProcessEnv): void {
   refuse(
     e.KEYSTEAD_TLS_CERT_FILE === undefined && e.KEYSTEAD_ALLOW_PLAINTEXT !== '1',
     'KEYSTEAD_PROFILE=production needs KEYSTEAD_TLS_CERT_FILE and KEYSTEAD_TLS_KEY_FILE, or KEYSTEAD_ALLOW_PLAINTEXT=1 behind a TLS proxy',
+  );
+  const opening = openingOption(env['NODE_OPTIONS'] ?? '');
+  refuse(
+    opening !== undefined,
+    `KEYSTEAD_PROFILE=production is not started with ${opening}, which opens its memory to others; take it out of NODE_OPTIONS`,
   );
   refuse(
     e.KEYSTEAD_BARE_CLAIM === 'on',

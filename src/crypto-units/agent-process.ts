@@ -107,7 +107,8 @@ export class AgentProcess implements Agent {
   #run(): Promise<number | null> {
     const { unitDir, socket, sealKey } = this.paths;
     const args = [ENTRY, '--unit-dir', unitDir, '--socket', socket, '--seal-key', sealKey, '--life-line'];
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const env = { ...process.env, NODE_OPTIONS: '' }; // what opens the server to a debugger must not open an agent
+    const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
     this.#loggingIn = false;
     child.stdin.on('error', () => undefined); // the life line carries nothing; its end is the message
@@ -131,7 +132,7 @@ export class AgentProcess implements Agent {
     if (said.event === 'login-end') this.#loggingIn = false;
     if (said.event === 'ready') this.onReady();
     const { level, time, pid, hostname, ...rest } = said;
-    this.log[(level ?? 30) >= 40 ? 'warn' : 'info']({ ...rest, unit: this.unitId });
+    this.log[levelOf(level)]({ ...rest, unit: this.unitId });
   }
 
   async #endOrphan(): Promise<void> {
@@ -147,6 +148,12 @@ export class AgentProcess implements Agent {
     const pid = Number(text.trim());
     return Number.isInteger(pid) && pid > 1 ? pid : undefined;
   }
+}
+
+/** pino's number of a level, by name: 40 is warn, 50 error. */
+function levelOf(level = 30): 'info' | 'warn' | 'error' {
+  if (level >= 50) return 'error';
+  return level >= 40 ? 'warn' : 'info';
 }
 
 interface AgentLine {

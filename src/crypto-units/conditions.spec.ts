@@ -49,6 +49,7 @@ const seen = (change: Partial<UnitFacts> = {}): Observation => ({
   kind: 'facts',
   at: new Date('2026-01-01T00:00:09Z'),
   facts: { ...facts, ...change },
+  canary: true,
   sessions: null,
   milliseconds: 1,
 });

@@ -7,6 +7,8 @@ export type Observation =
       readonly at: Date;
       readonly facts: UnitFacts;
       readonly milliseconds: number;
+      /** Whether the canary in the token held. */
+      readonly canary: boolean;
       readonly sessions: TokenSessions | null;
     }
   | { readonly kind: 'silent'; readonly at: Date; readonly problem: Refusal };

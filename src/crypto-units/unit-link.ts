@@ -9,7 +9,7 @@ import {
   type ConnectionOptions,
   CryptoClient,
 } from '../unit-agent/client.js';
-import type { Capabilities } from '../unit-agent/protocol.js';
+import type { Capabilities, UnitFacts } from '../unit-agent/protocol.js';
 import type { Agent } from './agent.js';
 import { Breaker } from './breaker.js';
 import type { Observation } from './observation.js';
@@ -111,14 +111,14 @@ export class UnitLink {
   async #observe(): Promise<Observation> {
     const at = new Date();
     try {
-      const { facts, milliseconds, sessions } = await (await this.admin()).probe();
+      const { facts, milliseconds, canary = isWell(facts), sessions = null } = await (await this.admin()).probe();
       needs(
         facts.unit === this.unitId,
         'CONFIG_INVALID',
         `the agent that answers for crypto unit ${this.unitId} is of unit ${facts.unit}; correct KEYSTEAD_AGENTS_FILE, or: kp crypto-unit replace ${this.unitId}`,
       );
-      if (facts.token.problem === null && facts.masterKeyMatches !== false) this.breaker.foundWell(at.getTime());
-      return { kind: 'facts', at, facts, milliseconds, sessions: sessions ?? null };
+      if (isWell(facts)) this.breaker.foundWell(at.getTime());
+      return { kind: 'facts', at, facts, milliseconds, canary, sessions };
     } catch (cause) {
       const code = cause instanceof KeysteadError ? cause.code : 'UNIT_UNREACHABLE';
       return { kind: 'silent', at, problem: { code, message: messageOf(cause) } };
@@ -182,6 +182,11 @@ export class UnitLink {
       await after(pause, undefined, { signal: wake }).catch(() => undefined); // woken early
     }
   }
+}
+
+/** As far as the facts go. */
+function isWell({ token, masterKeyMatches }: UnitFacts): boolean {
+  return token.problem === null && masterKeyMatches !== false;
 }
 
 /** Several servers must not come back to an agent all at once. */

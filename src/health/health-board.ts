@@ -63,6 +63,12 @@ export class HealthBoard implements OnApplicationBootstrap {
     return this.units().find((unit) => unit.id === id);
   }
 
+  /** Whether the unit answered its last probe, and the canary in its token held. */
+  canary(id: string): boolean {
+    const { observation } = this.fleet.link(id);
+    return observation?.kind === 'facts' && observation.canary;
+  }
+
   /** Every unit as it is now. */
   units(): UnitView[] {
     return this.fleet.instances().flatMap((instance) => this.fleet.views(instance.id));

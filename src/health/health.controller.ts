@@ -123,7 +123,7 @@ export class HealthController {
     const unit = this.board.unit(id);
     if (unit === undefined) throw new KeysteadError('UNIT_NOT_FOUND', `there is no crypto unit ${id}`);
     if (!unit.serving) reply.status(503).header('Retry-After', RETRY_AFTER_S);
-    return { status: unit.serving ? 'pass' : 'fail', state: unit.state };
+    return { status: unit.serving ? 'pass' : 'fail', state: unit.state, canary: this.board.canary(id) };
   }
 }
 

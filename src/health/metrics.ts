@@ -91,6 +91,9 @@ export const METRICS: readonly Metric<MetricSources>[] = [
     ),
     type: 'counter',
   },
+  perUnit('keystead_unit_canary', '1 when the last probe was answered and its canary in the token held', ({ link }) =>
+    one(link.observation?.kind === 'facts' && link.observation.canary),
+  ),
   perUnit(
     'keystead_unit_probe_duration_seconds',
     'How long the last probe took inside the agent',

@@ -2,9 +2,11 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../access/caller.js';
 import { needs } from '../shared/errors.js';
 
-/** What the guard leaves on the request. */
+/** What the guard, or the edge that finds out itself who calls, leaves on the request. */
 export interface WithCaller {
   caller?: Caller;
+  /** The instance that the caller's credential belongs to, where the request names none. */
+  instanceId?: string;
 }
 
 const ASKED_BY = Symbol('asked by');

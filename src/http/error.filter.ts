@@ -60,7 +60,7 @@ export class ErrorFilter implements ExceptionFilter {
   /** A fault of ours: what it was stands in the log, under the id that the answer gives. */
   #fault(thrown: unknown, request: FastifyRequest): KeysteadError {
     const { name, message, stack } = thrown instanceof Error ? thrown : new Error(`thrown: ${typeof thrown}`);
-    this.log.error({ event: 'internal-error', correlationId: request.id, name, message, stack });
+    this.log.error({ event: 'internal-error', code: 'INTERNAL', correlationId: request.id, name, message, stack });
     return new KeysteadError('INTERNAL', `an error of the server; its log has more under correlation id ${request.id}`);
   }
 }

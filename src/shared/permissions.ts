@@ -57,6 +57,7 @@ const ADMINISTRATIVE = {
   'api-key': true,
   'access-key': true,
   audit: true,
+  database: true,
   key: false,
   'key-alias': false,
   'key-grant': false,

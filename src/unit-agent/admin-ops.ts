@@ -64,16 +64,18 @@ export class AdminOps {
     const start = performance.now();
     this.unit.refresh();
     let facts = readFacts(this.unit);
-    if (facts.token.present && !this.#isWell(facts)) {
+    let canary = this.#isWell(facts);
+    if (facts.token.present && !canary) {
       this.unit.openAnew(); // only that shows a module what was put back
       facts = readFacts(this.unit);
+      canary = this.#isWell(facts);
     }
     const sessions = this.unit.keeper.open?.sessions ?? null;
-    return { facts, milliseconds: performance.now() - start, sessions };
+    return { facts, milliseconds: performance.now() - start, canary, sessions };
   }
 
   #isWell({ token, masterKeyMatches }: UnitFacts): boolean {
-    if (token.problem !== null || masterKeyMatches === false) return false;
+    if (!token.present || token.problem !== null || masterKeyMatches === false) return false;
     try {
       this.unit.canary();
       this.unit.keeper.well();

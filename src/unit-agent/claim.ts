@@ -54,7 +54,7 @@ export function claim(unit: CryptoUnit, body: unknown): ReceiptAnswer {
     const receipt = claimReceipt(unit, { ...fresh, seq: 1, plans: [] }, plan);
     const plans = [{ plan, digest: admin.kid, op: 'claim' as const, counter: 0, receipt }];
     const claimed = unit.journal().commit({ ...fresh, plans });
-    unit.log.info({ event: 'claimed', unit: unit.dir.id, unitKey: kidOf(claimed.receiptKey.spki), admin: admin.kid });
+    unit.log.info({ event: 'claimed', unitKey: kidOf(claimed.receiptKey.spki), admin: admin.kid });
     return { receipt };
   } catch (cause) {
     undo(unit);
@@ -67,7 +67,7 @@ function undo(unit: CryptoUnit): void {
   try {
     unit.reload();
   } catch (cause) {
-    unit.log.error({ event: 'claim-not-undone', unit: unit.dir.id, message: messageOf(cause) });
+    unit.log.error({ event: 'claim-not-undone', message: messageOf(cause) });
     unit.keeper.suspect(); // the next open sweeps
   }
 }

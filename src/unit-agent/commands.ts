@@ -43,12 +43,12 @@ export async function obey(unit: CryptoUnit, document: string): Promise<ReceiptA
   const stored = answeredBefore(record.plans, command);
   if (stored !== undefined) return { receipt: stored };
   const signers = verifyCommand(command, record, new Date());
-  unit.log.info({ event: 'command', unit: unit.dir.id, op, plan, signers });
+  unit.log.info({ event: 'command', op, plan, signers });
   try {
     if (op === 'zeroize') return { receipt: zeroizeByCommand(unit, record, command) };
     return { receipt: await act(unit, record, op, command) };
   } catch (cause) {
-    unit.log.error({ event: 'command-failed', unit: unit.dir.id, op, plan, message: messageOf(cause) });
+    unit.log.error({ event: 'command-failed', op, plan, message: messageOf(cause) });
     unit.keeper.suspect();
     throw cause;
   }
@@ -88,7 +88,7 @@ async function act(unit: CryptoUnit, before: UnitRecord, op: RecordedOp, command
   try {
     journal.sweep();
   } catch (cause) {
-    unit.log.warn({ event: 'sweep-failed', unit: unit.dir.id, message: messageOf(cause) });
+    unit.log.warn({ event: 'sweep-failed', message: messageOf(cause) });
     unit.keeper.suspect(); // the next open sweeps; the command itself is done
   }
   return receipt;
@@ -116,7 +116,7 @@ function commit(unit: CryptoUnit, next: Omit<UnitRecord, 'seq'>): UnitRecord {
     try {
       unit.reload();
     } catch (second) {
-      unit.log.error({ event: 'reload-failed', unit: unit.dir.id, message: messageOf(second) });
+      unit.log.error({ event: 'reload-failed', message: messageOf(second) });
     }
     throw cause instanceof KeysteadError ? cause : new KeysteadError('UNIT_FAULT', messageOf(cause), { cause });
   }

@@ -123,7 +123,7 @@ export class CryptoUnit {
     try {
       this.reload();
     } catch (cause) {
-      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+      this.log.warn({ event: 'not-settled', message: messageOf(cause) });
     }
   }
 
@@ -154,7 +154,7 @@ export class CryptoUnit {
       journal.sweep();
     } catch (cause) {
       if (cause instanceof KeysteadError && cause.code === 'TOKEN_LOST') throw cause;
-      this.log.warn({ event: 'not-settled', unit: this.dir.id, message: messageOf(cause) });
+      this.log.warn({ event: 'not-settled', message: messageOf(cause) });
     }
   }
 
@@ -192,7 +192,7 @@ export class CryptoUnit {
     try {
       resumeZeroize(this);
     } catch (cause) {
-      this.log.error({ event: 'zeroize-stuck', unit: this.dir.id, message: messageOf(cause) });
+      this.log.error({ event: 'zeroize-stuck', message: messageOf(cause) });
       this.keeper.suspect();
     }
   }

@@ -65,7 +65,7 @@ function actAsAgent(
   sealKey: string,
   openUnit: (dir: UnitDir, key: string, log: AgentLog) => CryptoUnit,
 ): void {
-  const unit = openUnit(dir, sealKey, agentLog(process.stderr));
+  const unit = openUnit(dir, sealKey, agentLog(process.stderr, { unit: dir.id }));
   unit.keeper.close();
 }
 

@@ -77,7 +77,7 @@ export class Journal {
     try {
       return this.#store.all().some(({ name }) => name === newest);
     } catch (cause) {
-      this.log.warn({ event: 'record-not-read', unit: this.dir.id, message: messageOf(cause) });
+      this.log.warn({ event: 'record-not-read', message: messageOf(cause) });
       return false;
     }
   }
@@ -132,7 +132,7 @@ export class Journal {
     const unnamed = present.filter((object) => !named.has(object.id.toString('hex')) && isOurs(this.dir, object));
     for (const id of new Set(unnamed.map((object) => object.id.toString('hex')))) {
       const count = this.token.destroy(Buffer.from(id, 'hex'));
-      this.log.info({ event: 'swept', unit: this.dir.id, id, count });
+      this.log.info({ event: 'swept', id, count });
     }
     for (const { name } of this.#store.all()) if (!named.has(name)) this.#store.remove(name);
   }
@@ -171,7 +171,7 @@ export class Journal {
       return { record, genuine: this.#verifies(verifies) };
     } catch (cause) {
       if (cause instanceof KeysteadError && cause.code === 'TOKEN_LOST') throw cause;
-      this.log.warn({ event: 'torn-record', unit: this.dir.id, name, message: messageOf(cause) });
+      this.log.warn({ event: 'torn-record', name, message: messageOf(cause) });
       return undefined;
     }
   }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { softHsmConfPath, writeSoftHsmConf } from '../pkcs11/provision-softhsm.js';
-import { EXIT_CODE, KeysteadError, messageOf } from '../shared/errors.js';
+import { EXIT_CODE, KeysteadError, messageOf, needs } from '../shared/errors.js';
+import { ignoreUserSignals, openingOption } from '../shared/node-options.js';
 import { openLog } from './agent-log.js';
 import { type AgentTask, readArguments, USAGE } from './arguments.js';
 import { CryptoUnit } from './crypto-unit.js';
@@ -17,6 +18,12 @@ const EXIT_UNIT_HELD = 75;
 /** The agent of one crypto unit: sole owner of its token, from the lock to C_Finalize. */
 async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void> {
   const { alone } = task;
+  const opening = openingOption(process.env['NODE_OPTIONS'] ?? '');
+  needs(
+    opening === undefined,
+    'CONFIG_INVALID',
+    `an agent holds a PIN and is not started with ${opening}: take it away`,
+  );
   const dir = alone ? ownUnit(task.unitDir, alone.token) : new UnitDir(task.unitDir);
   process.title = `keystead-agent ${task.unitDir}`;
   const lock = await dir.lock();
@@ -28,7 +35,7 @@ async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void>
   }
   dir.write('agent.pid', `${process.pid}\n`);
   const watchdog = alone && new Watchdog(alone.hangMs);
-  const log = openLog((event) => watchdog?.hear(event));
+  const log = openLog(dir.id, (event) => watchdog?.hear(event));
   const unit = openUnit(dir, task.sealKey, log);
   const server = await AgentServer.listen(unit, task.listening);
   const stop = stopper(unit, server);
@@ -38,7 +45,7 @@ async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void>
     process.stdin.on('close', stop).on('end', stop).on('error', stop).resume();
   }
   const { problem } = unit.keeper;
-  log.info({ event: 'ready', unit: dir.id, agent: process.pid, problem: problem?.code ?? null });
+  log.info({ event: 'ready', agent: process.pid, problem: problem?.code ?? null });
 }
 
 /** SoftHSM reads its configuration's path from the environment, which Node's process.env writes through to. */
@@ -62,14 +69,14 @@ function stopper(unit: CryptoUnit, server: AgentServer): () => void {
     await nextTick();
     unit.keeper.close();
     unit.dir.remove('agent.pid');
-    unit.log.info({ event: 'stopped', unit: unit.dir.id });
+    unit.log.info({ event: 'stopped' });
     process.exit(0);
   };
   return () => void stop();
 }
 
 process.umask(0o077);
-process.on('SIGUSR1', () => undefined); // Node's default opens a debugger on a process that holds a PIN
+ignoreUserSignals();
 try {
   const task = readArguments(process.argv.slice(2));
   if (task.kind === 'serve') await serve(task);

@@ -88,5 +88,5 @@ export function provisionOnce(dir: UnitDir, sealKeyPath: string, log: AgentLog):
   dir.write(SEALED, sealKey.seal(pin, dir.id, serial));
   dir.write('serial', `${serial}\n`);
   dir.remove(PENDING);
-  log.info({ event: 'provisioned', unit: dir.id, serial });
+  log.info({ event: 'provisioned', serial });
 }

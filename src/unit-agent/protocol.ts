@@ -130,6 +130,8 @@ export interface AuditMark {
 export interface UnitProbe {
   readonly facts: UnitFacts;
   readonly milliseconds: number;
+  /** Whether the canary in the token held, with the master key where there is one; an agent of an earlier version does not say. */
+  readonly canary?: boolean;
   /** Null without an open token; an agent of an earlier version does not say. */
   readonly sessions?: TokenSessions | null;
 }

@@ -55,7 +55,7 @@ export class AgentServer {
   #meet(socket: Socket, peer: Peer): void {
     socket.on('error', (cause) => this.unit.log.debug({ event: 'connection-error', message: cause.message }));
     if (!this.#admits(peer)) {
-      this.unit.log.warn({ event: 'connection-refused', unit: this.unit.dir.id, key: fingerprint(peer) });
+      this.unit.log.warn({ event: 'connection-refused', key: fingerprint(peer) });
       socket.destroy();
       return;
     }
@@ -69,7 +69,7 @@ export class AgentServer {
       try {
         for (const frame of reader.push(piece)) this.#answer(connection, frame);
       } catch (cause) {
-        this.unit.log.warn({ event: 'bad-frame', unit: this.unit.dir.id, message: messageOf(cause) });
+        this.unit.log.warn({ event: 'bad-frame', message: messageOf(cause) });
         socket.destroy();
       }
       if (socket.writableNeedDrain) socket.pause(); // a peer that does not read does not get to ask

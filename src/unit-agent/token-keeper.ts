@@ -64,7 +64,7 @@ export class TokenKeeper {
       if (!problem) return;
       this.#problem = problem;
       if (!idle) return;
-      this.log.warn({ event: 'token-lost', unit: this.dir.id, code: problem.code, message: problem.message });
+      this.log.warn({ event: 'token-lost', code: problem.code, message: problem.message });
       this.close();
       this.#notBefore = 0;
     }
@@ -77,7 +77,7 @@ export class TokenKeeper {
    */
   openAnew(): void {
     if (!this.#token || Date.now() < this.#notBefore) return;
-    this.log.warn({ event: 'token-unwell', unit: this.dir.id });
+    this.log.warn({ event: 'token-unwell' });
     this.tryOpen();
     this.#notBefore = Date.now() + PAUSE_MS;
   }
@@ -103,14 +103,13 @@ export class TokenKeeper {
       }
       this.#token = token;
       this.#notBefore = 0;
-      this.log.info({ event: 'token-open', unit: this.dir.id, serial: token.serial, generation: token.generation });
+      this.log.info({ event: 'token-open', serial: token.serial, generation: token.generation });
     } catch (cause) {
       this.#problem =
         cause instanceof KeysteadError ? cause : new KeysteadError('UNIT_FAULT', messageOf(cause), { cause });
       this.#notBefore = this.#away() ? 0 : Date.now() + PAUSE_MS;
       this.log.error({
         event: 'token-problem',
-        unit: this.dir.id,
         code: this.#problem.code,
         message: this.#problem.message,
       });
@@ -120,7 +119,7 @@ export class TokenKeeper {
   /** Opens the module anew when it has leaked enough; `patience` times as much when something would be lost by it. */
   recycleIfDue(patience = 1): void {
     if (!this.#token || this.#token.sessionObjectsMade <= patience * RECYCLE_AFTER) return;
-    this.log.info({ event: 'recycle', unit: this.dir.id, sessionObjects: this.#token.sessionObjectsMade });
+    this.log.info({ event: 'recycle', sessionObjects: this.#token.sessionObjectsMade });
     this.tryOpen();
   }
 
@@ -131,7 +130,7 @@ export class TokenKeeper {
     try {
       token?.close();
     } catch (cause) {
-      this.log.warn({ event: 'close-failed', unit: this.dir.id, message: messageOf(cause) });
+      this.log.warn({ event: 'close-failed', message: messageOf(cause) });
     }
   }
 
@@ -175,7 +174,7 @@ export class TokenKeeper {
     const serial = dir.serial();
     if (serial === undefined)
       throw new KeysteadError('TOKEN_LOST', `${dir.at('serial')} is gone; put the directory back`);
-    if (restoreTokenObject(dir.path)) this.log.warn({ event: 'token-object-restored', unit: dir.id });
+    if (restoreTokenObject(dir.path)) this.log.warn({ event: 'token-object-restored' });
     using pin = sealedPin(dir, this.sealKeyPath).pin();
     const durable = () => fsyncTokens(dir.path);
     const onLogin = (phase: 'begin' | 'end') => this.#logLogin(phase);
@@ -210,7 +209,7 @@ export class TokenKeeper {
   }
 
   #logLogin(phase: 'begin' | 'end'): void {
-    this.log.info({ event: `login-${phase}`, unit: this.dir.id });
+    this.log.info({ event: `login-${phase}` });
   }
 }
 

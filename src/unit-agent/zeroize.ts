@@ -67,7 +67,7 @@ function begin(
   const id = randomBytes(16).toString('hex');
   unit.zeroizing = true;
   beginZeroize(dir, { v: 1, id, unit: unitId, instance, serial, epoch, receiptKey, objects, ...why });
-  unit.log.warn({ event: 'zeroize', unit: unitId, by: why.by, serial });
+  unit.log.warn({ event: 'zeroize', by: why.by, serial });
 }
 
 /** The record may be lost, and the token too: whoever owns the host may wipe what is left. */
@@ -119,6 +119,6 @@ function drop(unit: CryptoUnit, journal: ZeroizeJournal): void {
   }
   endZeroize(dir);
   unit.zeroizing = false;
-  unit.log.warn({ event: 'zeroized', unit: dir.id, serial: journal.serial });
+  unit.log.warn({ event: 'zeroized', serial: journal.serial });
   keeper.tryOpen();
 }

@@ -159,9 +159,9 @@ it('stops within 10 s though connections are parked, empty, or in the middle of 
   for (const socket of sockets) socket.destroy();
 });
 
-it('opens no debugger on SIGUSR1', async () => {
+it('opens no debugger on SIGUSR1, and neither ends nor writes its memory to a file on SIGUSR2', async () => {
   const server = await start();
-  process.kill(server.pid, 'SIGUSR1');
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.kill(server.pid, signal);
   expect(await server.status()).toBe(200);
   expect(server.output).not.toMatch(/debugger/i);
 });

@@ -50,11 +50,16 @@ export class HuaweiWorld {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<HuaweiWorld> {
     const world = await World.initialised(2, { env: { ...ENVIRONMENT, ...env } });
     try {
-      return new HuaweiWorld(world, await accessKey(world));
+      return await HuaweiWorld.of(world);
     } catch (cause) {
       await world.end();
       throw cause;
     }
+  }
+
+  /** A world that is initialised already. */
+  static async of(world: World): Promise<HuaweiWorld> {
+    return new HuaweiWorld(world, await accessKey(world));
   }
 
   get url(): string {

@@ -76,12 +76,22 @@ describe('the process of an agent', () => {
     expect(child?.exitCode).toBe(0);
   });
 
-  it('opens no debugger on SIGUSR1', async () => {
+  it('opens no debugger on SIGUSR1, and neither ends nor writes its memory to a file on SIGUSR2', async () => {
     await world.start();
-    world.child?.kill('SIGUSR1');
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) world.child?.kill(signal);
     await (await world.admin()).probe();
     expect(world.stderr).not.toContain('Debugger');
   });
+
+  it.each(['--inspect=0', '--heapsnapshot-signal=SIGUSR2', '--report-on-signal'])(
+    'is not started with %s',
+    (option) => {
+      const args = [AGENT, '--unit-dir', world.unitDir, '--socket', world.socket, '--seal-key', world.sealKey];
+      const env = { ...process.env, NODE_OPTIONS: option };
+      const refused = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+      expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining(`not started with ${option}`)]);
+    },
+  );
 
   it('refuses a socket path that Node would cut off', async () => {
     const socket = join(world.root, 'x'.repeat(120));

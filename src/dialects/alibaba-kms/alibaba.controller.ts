@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
 import type { Scope } from '../../access/scope.js';
+import type { WithCaller } from '../../http/asked-by.js';
 import { clientAddress } from '../../http/client-address.js';
 import { originOf } from '../../http/request-origin.js';
 import { KeyStore } from '../../keys/key-store.js';
@@ -43,6 +44,7 @@ export class AlibabaController {
     const { caller, instanceId } = await this.authentication.authenticate(call, clientAddress(request));
     const operation = operationOf(call);
     const by = { ...caller, request: originOf(request, `/?Action=${operation.name}`) };
+    Object.assign(request, { caller: by, instanceId } satisfies WithCaller);
     return { ...(await this.#answer(operation, call, { caller: by, instanceId })), RequestId: requestId };
   }
 

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Gate } from '../../access/gate.js';
 import { projectIdOf } from '../../access-keys/access-key.js';
+import type { WithCaller } from '../../http/asked-by.js';
 import { originOf } from '../../http/request-origin.js';
 import { readBody, readQuery } from './body.js';
 import { Identification, type Identity } from './identification.js';
@@ -19,6 +20,7 @@ export class Admission implements CanActivate {
     const request = context.switchToHttp().getRequest<OperationRequest>();
     const { caller, ...known } = await this.identification.ofRequest(request);
     const identity = { ...known, caller: { ...caller, request: originOf(request) } };
+    Object.assign(request, { caller: identity.caller, instanceId: known.instanceId } satisfies WithCaller);
     const operation = operationOf(request);
     if (operation === undefined) return true;
     try {
