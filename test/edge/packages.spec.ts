@@ -43,7 +43,8 @@ it('what touches keys is pinned to one version', () => {
 
 it('every package that has an install script is named as one that may run it, or may not', () => {
   const unnamed = theirs.filter(
-    ([place, { hasInstallScript }]) => hasInstallScript && !(nameOf(place) in about.allowScripts) && !OTHER_PLATFORMS.test(nameOf(place)),
+    ([place, { hasInstallScript }]) =>
+      hasInstallScript && !(nameOf(place) in about.allowScripts) && !OTHER_PLATFORMS.test(nameOf(place)),
   );
   expect(unnamed.map(([place]) => nameOf(place))).toEqual([]);
   const allowed = Object.entries(about.allowScripts).filter(
