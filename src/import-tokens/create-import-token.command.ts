@@ -49,8 +49,8 @@ export class CreateImportTokenHandler implements ICommandHandler<CreateImportTok
   async execute({ by, target: { instanceId }, input }: CreateImportToken): Promise<ImportTokenView> {
     const seconds = within(input.expirationS, EXPIRATION_S, 'expiration');
     const retrievals = within(input.maxAllowedRetrievals, RETRIEVALS, 'maxAllowedRetrievals');
-    const nonce = await this.tokens.nonce(instanceId);
     return this.pool.withPair(instanceId, 'RSA-4096', async (tx, pair) => {
+      const nonce = await this.tokens.nonce(instanceId);
       await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`keystead/import-token/${instanceId}`]);
       const before = await tx.findOneBy(ImportToken, { instanceId });
       if (before !== null) {

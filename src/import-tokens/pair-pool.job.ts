@@ -7,11 +7,14 @@ import { Config } from '../config/config.js';
 import { LOG } from '../config/log.js';
 import { Fleet } from '../crypto-units/fleet.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { messageOf } from '../shared/errors.js';
+import { messageOf, RateLimitError } from '../shared/errors.js';
 import { ImportPair } from './import-token.entity.js';
 import { PAIR_ALGORITHMS, type PairAlgorithm, pairRow } from './pair-row.js';
 
 const EVERY_MS = 2_000;
+/** A unit makes a pair in seconds: whoever came after so many would wait longer than clients do. */
+const MOST_WAITING = 8;
+const RETRY_AFTER_S = 2;
 
 /**
  * Keeps RSA pairs of each kind ready for each instance that has a serving unit, since making one takes up to seconds. They
@@ -25,6 +28,8 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #stop = new AbortController();
   /** The pairs that are being made, by instance and kind, for all who wait for one. */
   readonly #making = new Map<string, Promise<void>>();
+  /** How many wait for pairs, by instance and kind. */
+  readonly #waiting = new Map<string, number>();
 
   constructor(
     private readonly db: DataSource,
@@ -62,23 +67,43 @@ export class PairPool implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /**
    * Does the work in a transaction that takes a pair out of the pool. When there is none, or others have taken it, one is
-   * made, outside of the transaction: that may take seconds.
+   * made, outside of the transaction: that may take seconds. RATE_LIMITED when too many wait for that already.
    */
   async withPair<T>(
     instanceId: string,
     algorithm: PairAlgorithm,
     work: (tx: EntityManager, pair: ImportPair) => Promise<T>,
   ): Promise<T> {
-    for (;;) {
+    const once = async () => {
       const done = await this.db.transaction(async (tx) => {
         const pair = await this.#take(tx, instanceId, algorithm);
         return pair && { answer: await work(tx, pair) };
       });
-      if (done !== null) {
-        this.fillSoon();
-        return done.answer;
+      if (done !== null) this.fillSoon();
+      return done;
+    };
+    const ready = await once();
+    if (ready !== null) return ready.answer;
+    return this.#inLine(`${instanceId} ${algorithm}`, async () => {
+      for (;;) {
+        await this.#makeOne(instanceId, algorithm);
+        const done = await once();
+        if (done !== null) return done.answer;
       }
-      await this.#makeOne(instanceId, algorithm);
+    });
+  }
+
+  async #inLine<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#waiting.get(what) ?? 0;
+    if (before >= MOST_WAITING) {
+      const message = `too many wait for import pairs, which take a unit seconds each; try again in ${RETRY_AFTER_S} s`;
+      throw new RateLimitError(message, RETRY_AFTER_S);
+    }
+    this.#waiting.set(what, before + 1);
+    try {
+      return await work();
+    } finally {
+      this.#waiting.set(what, (this.#waiting.get(what) ?? 1) - 1);
     }
   }
 

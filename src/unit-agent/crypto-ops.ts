@@ -90,7 +90,7 @@ export class CryptoSession {
   }
 
   generateImportPair(body: Buffer): Promise<Buffer> {
-    return this.unit.inBackground(generateImportPair(() => this.#ready(), body));
+    return this.unit.inBackground(this.unit.inTurn(() => generateImportPair(() => this.#ready(), body)));
   }
 
   importPairPublicKey(body: Buffer): Buffer {

@@ -34,6 +34,7 @@ export class CryptoUnit {
   zeroizing: boolean;
   #journal: Journal | undefined;
   #recordLost = false;
+  #lastMade: Promise<unknown> = Promise.resolve();
   readonly #background = new Set<Promise<unknown>>();
 
   constructor(
@@ -77,6 +78,13 @@ export class CryptoUnit {
     this.#background.add(done);
     void done.then(() => this.#background.delete(done));
     return work;
+  }
+
+  /** Makes RSA pairs one after the other: each takes a core for seconds, and whoever uses keys needs the others. */
+  inTurn<T>(make: () => Promise<T>): Promise<T> {
+    const made = this.#lastMade.then(make);
+    this.#lastMade = made.catch(() => undefined); // the one who asked hears of it
+    return made;
   }
 
   /** Waits until nothing goes on in the background. */

@@ -57,6 +57,14 @@ it.each([
   expect(keystead([], env)).toMatchObject({ status: 2, stderr: expect.stringMatching(sentence) });
 });
 
+it.each([['serve'], ['agent', '--help']])(
+  'with a debugger open on it, keystead %s ends with 2 before it does anything',
+  (...args) => {
+    const { status, stdout, stderr } = keystead(args, { NODE_OPTIONS: '--inspect=127.0.0.1:0' });
+    expect([status, stdout, stderr]).toEqual([2, '', expect.stringMatching(/a debugger is open on this process/)]);
+  },
+);
+
 it('a port that is taken ends it with 2, and what had started is stopped', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));

@@ -47,6 +47,11 @@ function bodyOf({ method, body }: Operation, dice: Dice): string | undefined {
   return JSON.stringify(made) ?? '';
 }
 
+/** A value after the schema, mostly. */
+export function drawnAfter(schema: z.ZodType, dice: Dice): unknown {
+  return valueFor(jsonSchemaOf(schema), dice);
+}
+
 const known = new Map<z.ZodType, JsonSchema>();
 
 function jsonSchemaOf(schema: z.ZodType): JsonSchema {

@@ -204,15 +204,15 @@ const why = readable.status === 0 ? '' : ' (not run: it takes root, and a tree t
   });
 
   it('serve in production, with isolation: separate', async () => {
-    const apiKey = readFileSync(
+    const first = readFileSync(
       join(inDir(apiEnvironment['KEYSTEAD_SHARED_DIR'] ?? ''), 'bootstrap-api-key'),
       'utf8',
     ).trim();
-    const made = await fetch(`${url}/api/v1/instances`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${apiKey}` },
-      body: JSON.stringify({ name: 'COMPOSED', crypto_units: 3 }),
-    });
+    const post = (path: string, key: string, body: object) =>
+      fetch(url + path, { method: 'POST', headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body) });
+    const named = await post('/api/v1/api-keys', first, { name: 'operator', roles: ['Manager'] });
+    const { apiKey } = (await named.json()) as { apiKey: string };
+    const made = await post('/api/v1/instances', apiKey, { name: 'COMPOSED', crypto_units: 3 });
     const { crypto_units: units } = (await made.json()) as { crypto_units: { state: string }[] };
     expect(units.map(({ state }) => state)).toEqual(['reserved', 'reserved', 'reserved']);
     await until(

@@ -166,6 +166,16 @@ describe('an import pair', () => {
     }
   });
 
+  it('is made after the one that was asked for before: one at a time, whoever asks', async () => {
+    const order: number[] = [];
+    const five = Array.from({ length: 5 }, async (_, n) => {
+      await crypto.generateImportPair({ ...pairRow, algorithm: 'RSA-2048' });
+      order.push(n);
+    });
+    await Promise.all(five);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+  });
+
   it('gives one and the same answer to everything that does not open', async () => {
     const key = randomBytes(32);
     const good = sealKey(key);
