@@ -181,7 +181,7 @@ it('certificate-expired.md', async () => {
         'openssl x509 -req -in unit-2.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 0 -extfile unit-2.ext -out unit-2.pem';
       await succeed(station.shells().ca(sign));
       await station.restart(2);
-      await station.isSeen(2, ['Reachable', 'False', 'AgentDown']);
+      await station.isSeen(2, ['Reachable', 'False', 'AgentDown'], 'expired');
     },
     'the API process connects anew': () => station.serves(2),
   });
