@@ -52,7 +52,10 @@ function paragraphBefore(text: string, at: number): string {
 export type Shells = Readonly<Record<string, (lines: string) => Promise<Ran>>>;
 export type Acts = Readonly<Record<string, () => Promise<unknown> | unknown>>;
 
-/** Executes the page. Returns what was not as the page says, each with what was printed; an act that fails is thrown. */
+/**
+ * Executes the page. Returns what was printed and not as the page says. A command that ends otherwise than the page says, or an
+ * act that fails, ends it with an error: what follows relies on it.
+ */
 export async function execute(page: string, shells: Shells, acts: Acts = {}): Promise<string[]> {
   const steps = stepsOf(page);
   const words = steps.flatMap((step) => (step.kind === 'do' ? [step.words] : []));
@@ -89,8 +92,9 @@ async function ran(page: string, step: Extract<Step, { kind: 'run' }>, shells: S
   const { code, stdout } = await shell(`exec 2>&1\n${lines}`);
   const [, text = expected, exitCode = '0'] = /^(.*?)\[exit code (\d)\]\n$/s.exec(expected ?? '') ?? [];
   const asSaid = text === undefined || likeness(text).test(stdout.trim());
-  if (asSaid && code === Number(exitCode)) return [];
-  return [`${page}: ${who} typed\n${lines}exit code ${code}, and was told\n${stdout}where the page says\n${text}`];
+  const report = `${page}: ${who} typed\n${lines}exit code ${code}, and was told\n${stdout}where the page says\n${text ?? ''}`;
+  if (code !== Number(exitCode)) throw new Error(report);
+  return asSaid ? [] : [report];
 }
 
 /** The text with `…` for anything. Blanks at the ends of lines and of the whole count for nothing. */

@@ -88,12 +88,16 @@ export class Station {
     await this.agent(n).start();
   }
 
-  /** Waits until the unit of the n-th agent is in a bad way. */
-  async isSeen(n: number, [type, status, reason]: Expected): Promise<void> {
+  /** Waits until the unit of the n-th agent is in a bad way, and says these words of it. */
+  async isSeen(n: number, [type, status, reason]: Expected, words = ''): Promise<void> {
     const id = this.about(n);
     await this.#see(async () =>
       (await unitOf(this.world, id)).conditions.some(
-        (one) => one.type === type && one.status === status && (reason === undefined || one.reason === reason),
+        (one) =>
+          one.type === type &&
+          one.status === status &&
+          (reason === undefined || one.reason === reason) &&
+          one.message.includes(words),
       ),
     );
   }
