@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { dialectActs } from './dialects.mjs';
 import { Load, requestOf } from './load.mjs';
 
 export const IN_FLIGHT = 64;
@@ -30,6 +31,7 @@ export async function measureApi(world, seconds) {
       expectStatus(200),
     ),
   };
+  Object.assign(acts, await dialectActs(world));
   for (const [name, next] of Object.entries(acts)) {
     const before = await auditLines(world);
     await world.loop();
@@ -41,7 +43,10 @@ export async function measureApi(world, seconds) {
     results[name] = { ...result, loopMax: loop.max, loopP99: loop.p99, audited };
   }
   const half = Math.floor(results.wrap.perSecond / 2);
-  results['wrap at half of peak'] = await load.rate(acts.wrap, half, seconds);
+  await world.loop();
+  const atHalf = await load.rate(acts.wrap, half, seconds);
+  const loop = await world.loop();
+  results['wrap at half of peak'] = { ...atHalf, loopMax: loop.max, loopP99: loop.p99 };
   return results;
 }
 
@@ -52,12 +57,13 @@ export async function sustainWraps(world, seconds) {
   return new Load(world.url).peak(always(bytes, expectWrapped), 16, seconds);
 }
 
-async function withFloor(answer, work) {
+/** Works with a server that gives this answer to every wrap: its URL and pid. */
+export async function withFloor(answer, work) {
   const program = fileURLToPath(new URL('floor.mjs', import.meta.url));
   const child = spawn(process.execPath, [program, JSON.stringify(answer)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [url] = await once(child.stdout, 'data');
   try {
-    return await work(String(url).trim());
+    return await work(String(url).trim(), child.pid);
   } finally {
     child.stdin.end();
     await once(child, 'exit');

@@ -21,18 +21,30 @@ process.env.NODE_OPTIONS = `--import ${fileURLToPath(new URL('profiler.mjs', imp
 process.env.BENCH_PROFILE_DIR = place;
 
 const { BenchWorld } = await import('./world.mjs');
-const { makeKey } = await import('./api.mjs');
+const { makeKey, withFloor } = await import('./api.mjs');
 const { untilPoolIsFull } = await import('./life-cycle.mjs');
 const { world } = await BenchWorld.start();
 try {
   await untilPoolIsFull(world); // else the agents make RSA pairs all the while
-  const request = await requestFor(act);
+  const { request, answer } = await requestFor(act);
   const load = new Load(world.url);
+  const floor = await withFloor(answer, (url, pid) => {
+    const floorLoad = new Load(url);
+    return measured({ server: () => [pid] }, () => floorLoad.peak(request, IN_FLIGHT, Number(seconds)));
+  });
   await load.peak(request, IN_FLIGHT, 4); // until the code is compiled
-  const plain = await measured(() => load.peak(request, IN_FLIGHT, Number(seconds)));
-  console.log(`${act}: ${shown(plain.perSecond)}/s, p50 ${shown(plain.p50)} ms, p99 ${shown(plain.p99)} ms\n`);
-  const rows = Object.entries(plain.cpu).map(([name, us]) => [name, shown(us / plain.requests)]);
-  console.log(`${table(['µs of CPU per request', ''], rows)}\n`);
+  const processes = {
+    'API process': () => [world.serverPid],
+    'three agents': () => world.agentPids(),
+    PostgreSQL: () => world.postgresPids(),
+  };
+  const plain = await measured(processes, () => load.peak(request, IN_FLIGHT, Number(seconds)));
+  const rate = ({ perSecond, p50, p99 }) => `${shown(perSecond)}/s, p50 ${shown(p50)} ms, p99 ${shown(p99)} ms`;
+  console.log(`floor: ${rate(floor)}\n${act}: ${rate(plain)}\n`);
+  const rows = (of) => Object.entries(of.cpu).map(([name, us]) => [name, us.toFixed(1)]);
+  console.log(`${table(['floor: µs of CPU per request', ''], rows(floor))}\n`);
+  console.log(`${table([`${act}: µs of CPU per request`, ''], rows(plain))}\n`);
+  console.log(`the API process spends ${shown(plain.cpu['API process'] / floor.cpu.server)} × what the floor does\n`);
 
   const watched = [world.serverPid, world.agentPids()[0]];
   for (const pid of watched) process.kill(pid, 'SIGWINCH');
@@ -61,31 +73,28 @@ async function requestFor(name) {
       if (status !== 200) throw new Error(String(status));
     },
   };
-  return () => one;
+  return { request: () => one, answer: await world.ask('POST', path + name, body) };
 }
 
-/** What the work gives, and the CPU that each process spent on it, the warm-up taken off. */
-async function measured(work) {
+/** What the work gives, and the CPU that each process spent on a request of it. */
+async function measured(processes, work) {
+  const spent = () => Object.entries(processes).map(([name, pids]) => [name, cpuOf(pids())]);
   const before = spent();
+  const own = process.cpuUsage();
   const result = await work();
-  const share = Number(seconds) / (Number(seconds) + 1);
-  const cpu = Object.fromEntries(Object.entries(spent()).map(([name, us]) => [name, (us - before[name]) * share]));
-  return { ...result, cpu };
+  const { user, system } = process.cpuUsage(own);
+  const requests = result.requests * (1 + 1 / Number(seconds)); // with those of the warm-up
+  const cpu = spent().map(([name, us], i) => [name, (us - before[i][1]) / requests]);
+  return { ...result, cpu: Object.fromEntries([...cpu, ['load generator', (user + system) / requests]]) };
 }
 
-function spent() {
+/** Microseconds so far. */
+function cpuOf(pids) {
   const us = (pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
     return (Number(fields[11]) + Number(fields[12])) * TICK_US;
   };
-  const sum = (pids) => pids.reduce((all, pid) => all + us(pid), 0);
-  const { user, system } = process.cpuUsage();
-  return {
-    'API process': us(world.serverPid),
-    'three agents': sum(world.agentPids()),
-    PostgreSQL: sum(world.postgresPids()),
-    'load generator': user + system,
-  };
+  return pids.reduce((all, pid) => all + us(pid), 0);
 }
 
 /** Time at the top of the stack, by file and by function. */

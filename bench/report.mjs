@@ -27,6 +27,8 @@ export function report(results) {
     target(results.agents[2][64] / results.agents[1][64], 1.6),
   );
   addApi(results.api, add);
+  addFaults(results, add);
+  addLists(results.lists, add);
   for (const [keys, seconds] of Object.entries(results.startS)) {
     add(`start to ready, ${Number(keys).toLocaleString('en')} keys`, seconds, 's', target(seconds, -3));
   }
@@ -60,6 +62,29 @@ function addApi(api, add) {
     const latency = `p50 ${shown(one.p50)}, p99 ${shown(one.p99)}, p99.9 ${shown(one.p999)} ms${loop}`;
     const half = name === 'wrap at half of peak' ? target(one.p99, -25, 'p99') : ratio;
     add(`API: ${name}`, one.perSecond, '/s', [half, latency].filter(Boolean).join('; '));
+  }
+}
+
+function addFaults({ databaseKilled: killed, sickUnit: { well, sick, failed } }, add) {
+  const meanwhile = `${killed.refused} refused with ${killed.statuses.join(', ')}, none of ${killed.served} lost`;
+  add(
+    'PostgreSQL killed: serving again after',
+    killed.recoveryMs,
+    'ms',
+    `${target(killed.recoveryMs, -3_000)}; ${meanwhile}`,
+  );
+  const cost = target(sick.p99 / well.p99, -2, 'of the p99 before');
+  add('a unit hangs: p99 meanwhile', sick.p99, 'ms', `${cost}; longest ${shown(sick.max)} ms, ${failed} failed`);
+}
+
+/** Medians, beside those of the smallest number of keys. */
+function addLists(lists, add) {
+  const [[, first]] = Object.entries(lists);
+  for (const [keys, medians] of Object.entries(lists)) {
+    for (const [name, ms] of Object.entries(medians)) {
+      const note = medians === first ? '' : target(ms / first[name], -1.2, 'of the smallest');
+      add(`${name}, ${Number(keys).toLocaleString('en')} keys`, ms, 'ms', note);
+    }
   }
 }
 

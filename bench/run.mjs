@@ -23,8 +23,10 @@ await runScript(async () => {
   const { measureToken } = await import('./token.mjs');
   const { BenchWorld } = await import('./world.mjs');
   const { measureAgents } = await import('./agent.mjs');
-  const { measureApi } = await import('./api.mjs');
-  const { importTokens, memory, memorySlope, startWith } = await import('./life-cycle.mjs');
+  const { makeKey, measureApi } = await import('./api.mjs');
+  const { databaseKilled, sickUnit } = await import('./faults.mjs');
+  const { measureLists } = await import('./lists.mjs');
+  const { importTokens, memory, memorySlope, startWith, untilPoolIsFull } = await import('./life-cycle.mjs');
   const { report } = await import('./report.mjs');
 
   const results = {
@@ -42,6 +44,7 @@ await runScript(async () => {
     results.memoryAtRest = memory(world);
     say('import tokens');
     results.importToken = await importTokens(world, 20);
+    await untilPoolIsFull(world); // else the units make RSA pairs all the while
     say('the agents by themselves');
     results.agents = await measureAgents(world, Math.min(seconds, 3));
     say('the API');
@@ -51,11 +54,17 @@ await runScript(async () => {
       say(`memory for ${values.minutes} minutes`);
       results.memorySlope = await memorySlope(world, Number(values.minutes));
     }
+    say('faults');
+    const root = await makeKey(world, 'faults');
+    results.sickUnit = await sickUnit(world, root);
+    results.databaseKilled = await databaseKilled(world, root);
     results.startS = {};
+    results.lists = {};
     for (const keys of values.keys.split(',').map(Number)) {
       say(`start with ${keys.toLocaleString('en')} keys`);
       await world.stop();
       results.startS[keys] = await startWith(world, keys);
+      results.lists[keys] = await measureLists(world);
     }
   } finally {
     await world.end();
