@@ -97,13 +97,17 @@ export class World {
    * that is made once in a run. For specs that look at what comes after the ceremony.
    */
   static async initialised(units: 2 | 3 = 3, options: Pick<WorldOptions, 'env' | 'urlFile'> = {}): Promise<World> {
-    const { dir, instance, database } = await madeOnce(`initialised-${units}`, (place) => World.#leave(units, place));
+    const { dir, instance, database } = await madeOnce(`initialised-${count}`, (place) => World.#leave(count, place));
     const world = new World(options);
-    copyOf(dir, world.dir, readdirSync(join(dir, 'data', 'units')));
+    const units = readdirSync(join(dir, 'data', 'units'));
+    copyOf(dir, world.dir, units);
     world.instance = instance;
     world.#database = await newDatabase(`TEMPLATE ${nameOf(database)}`);
     await world.#listen();
-    await until(async () => (await world.api('GET', '/readyz')).status === 200, START_DEADLINE_MS);
+    for (const unit of units) {
+      const serves = async () => (await world.api('GET', `/health/units/${unit}`)).status === 200;
+      await until(serves, START_DEADLINE_MS, () => `unit ${unit} does not serve:\n${world.logTail()}`);
+    }
     return world;
   }
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Ran, ROOT } from '../world.js';
@@ -6,7 +5,6 @@ import { type Ran, ROOT } from '../world.js';
 /**
  * A page of commands for operators, as a spec executes it: from its first line to its last, in their order,
  *  - ```sh WHO: a shell of WHO runs the block as it is written. It must end with 0, or as its output says;
- *  - ```sh WHO if-there: a command that not every version has; without it the page ends here;
  *  - ```text after it: what it prints, on both streams. `…` stands for anything; a last line `[exit code N]` for how it ends;
  *  - ```sh not-run: nobody runs it here (systemctl, docker), and the page says so before it;
  *  - <!-- drill: WORDS -->: the spec does what is said, which a reader sees as prose: it kills, moves, wipes, or waits.
@@ -16,13 +14,12 @@ type Step =
       readonly kind: 'run';
       readonly who: string;
       readonly lines: string;
-      readonly ifThere: boolean;
       expected: string | undefined;
     }
   | { readonly kind: 'do'; readonly words: string }
   | { readonly kind: 'not-run'; readonly lines: string; readonly before: string };
 
-const FENCE_OR_MARK = /^```(\w*)(?: ([\w-]+))?( if-there)?\n(.*?)^```$|^<!-- drill: (.+?) -->$/gms;
+const FENCE_OR_MARK = /^```(\w*)(?: ([\w-]+))?\n(.*?)^```$|^<!-- drill: (.+?) -->$/gms;
 
 export const pageText = (page: string) => readFileSync(join(ROOT, page), 'utf8');
 
@@ -31,7 +28,7 @@ export function stepsOf(page: string): Step[] {
   const steps: Step[] = [];
   let last: Step | undefined;
   for (const match of text.matchAll(FENCE_OR_MARK)) {
-    const [, language, who = '', ifThere, lines = '', words] = match;
+    const [, language, who = '', lines = '', words] = match;
     if (language === 'text') {
       if (last?.kind === 'run' && last.expected === undefined) last.expected = lines;
       continue; // a picture, or what somebody sees elsewhere
@@ -39,7 +36,7 @@ export function stepsOf(page: string): Step[] {
     if (words !== undefined) last = { kind: 'do', words };
     else if (language !== 'sh') continue;
     else if (who === 'not-run') last = { kind: 'not-run', lines, before: paragraphBefore(text, match.index) };
-    else last = { kind: 'run', who, lines, ifThere: ifThere !== undefined, expected: undefined };
+    else last = { kind: 'run', who, lines, expected: undefined };
     steps.push(last);
   }
   return steps;
@@ -63,20 +60,10 @@ export async function execute(page: string, shells: Shells, acts: Acts = {}): Pr
     .filter((name) => !words.includes(name))
     .map((name) => `${page} does not say: ${name}`);
   for (const step of steps) {
-    if (step.kind === 'run' && step.ifThere && !isThere(step.lines)) return wrong;
     if (step.kind === 'do') await acted(page, step.words, acts);
     else if (step.kind === 'run') wrong.push(...(await ran(page, step, shells)));
   }
   return wrong;
-}
-
-/** Whether `keystead` or `keystead agent` has the command in the first line. */
-function isThere(lines: string): boolean {
-  const [, ...words] = (lines.split('\n')[0] ?? '').split(' ');
-  const name = words[0] === 'agent' ? (words[1] ?? '') : (words[0] ?? '');
-  const of = words[0] === 'agent' ? ['agent', '--help'] : ['--help'];
-  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'bin', 'keystead'), ...of], { encoding: 'utf8' });
-  return new RegExp(`\\b${name}\\b`).test(stdout);
 }
 
 async function acted(page: string, words: string, acts: Acts): Promise<void> {

@@ -121,6 +121,7 @@ it('seal-key.md', async () => {
       await station.restart(4);
       await station.serves(4);
     },
+    'the agent is stopped': () => station.agent(4).end(),
     'the agent is started with the new key': async () => {
       await station.restart(4);
       await station.serves(4);
