@@ -21,6 +21,7 @@ const EDGES = ['http', 'health', 'api', 'dialects', 'console'];
 /** Files that may read process.env, and why. Everything else is given what it needs. */
 const READS_ENVIRONMENT: Record<string, string> = {
   'src/cli/main.ts': 'KP_… variables and #env: passphrases of the command line',
+  'src/crypto-units/agent-process.ts': 'hands it on to the agents that it starts, with one setting of their malloc',
   'src/unit-agent/main.ts': 'sets SOFTHSM2_CONF, which SoftHSM2 reads from the environment of the process',
 };
 
