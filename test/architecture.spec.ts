@@ -23,7 +23,8 @@ const READS_ENVIRONMENT: Record<string, string> = {
   'src/cli/main.ts': 'KP_… variables and #env: passphrases of the command line',
   'src/unit-agent/main.ts':
     'sets SOFTHSM2_CONF, which SoftHSM2 reads from the environment of the process, and reads NODE_OPTIONS',
-  'src/crypto-units/agent-process.ts': 'starts agents with the environment of the server, but for NODE_OPTIONS',
+  'src/crypto-units/agent-process.ts':
+    'starts agents with the environment of the server, but for NODE_OPTIONS and one setting of their malloc',
 };
 
 const CLI_PACKAGES = ['node:*', 'commander', 'zod', 'shamirs-secret-sharing', '@peculiar/x509', 'reflect-metadata'];
