@@ -182,8 +182,8 @@ it('lists keys by page and by state, whatever other keys there are', async () =>
   expect(await w.ask('ListKeys', { Filters: none })).toMatchObject({ TotalCount: 0, Keys: { Key: [] } });
 });
 
-it('a request has one line in the audit log, whatever came of it, and every operation has lines', async () => {
+it('a request has one line in the audit log, whatever came of it, an alias that moves one for each key, and every operation has lines', async () => {
   const { paths, several } = await linesOfRequests(w.world);
-  expect(several).toEqual({});
+  expect(several).toEqual({ 'POST /?Action=UpdateAlias': 2 });
   expect(paths).toEqual(expect.arrayContaining(MATRIX.map(([action]) => `POST /?Action=${action}`)));
 });

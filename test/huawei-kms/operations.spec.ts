@@ -263,7 +263,7 @@ it('ends import parameters when their time is over', async () => {
   expect(await w.refusal('import-key-material', importBody(keyId, given, randomBytes(32)))).toBe('KMS.2601');
 });
 
-/** What this API asks in one request is two acts of the key model, each with its line. */
+/** What this API asks in one request is two acts of the key model, each with its line; an alias that moves changes two keys. */
 const TWO_ACTS = [
   'DELETE aliases',
   'POST alias/associate',
@@ -280,7 +280,8 @@ const ELSEWHERE = ['POST sign', 'POST verify', 'POST get-publickey', 'POST delet
 it('a request is one line in the audit log, whatever came of it, and no use of a key is more', async () => {
   const { paths, several } = await linesOfRequests(w.world);
   const at = (operation: string) => operation.replace(' ', ' /v1.0/:project/kms/');
-  expect(several).toEqual(Object.fromEntries(TWO_ACTS.map((operation) => [at(operation), 2])));
+  const lines = (operation: string) => (operation === 'POST alias/associate' ? 3 : 2);
+  expect(several).toEqual(Object.fromEntries(TWO_ACTS.map((operation) => [at(operation), lines(operation)])));
   const all = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
   expect(all.filter((path) => !paths.includes(path)).sort()).toEqual(ELSEWHERE.map(at).sort());
 });

@@ -39,6 +39,7 @@ const HARMLESS: Readonly<Record<string, string>> = {
   'access_nonces.*': 'without a nonce one captured request can be sent again while it is fresh; none can be made',
   'audit_checkpoints.*': 'what counts is the signed document; verify checks it, and each unit keeps its own last one',
   'crypto_units.*': 'where a unit is found, and what it last said of itself; its token and its agent say what it is',
+  'failed_attempts.*': 'how soon somebody may try to log in again; whoever writes here needs no login',
   'import_pairs.*': 'units take no pair whose row MAC is another one; the times say which pair is next',
   'import_parameters.*': 'they name a pair, which units check; what does not open is answered alike, however often',
   'import_tokens.*': 'they name a pair, which units check; what does not open is answered alike, however often',

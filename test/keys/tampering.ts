@@ -19,7 +19,7 @@ export async function columnsOf(db: pg.Client): Promise<TableColumn[]> {
 const ANOTHER: Readonly<Record<string, (column: string) => string>> = {
   text: (c) => `coalesce(${c}, '') || 'x'`,
   uuid: () => 'gen_random_uuid()',
-  boolean: (c) => `NOT ${c}`,
+  boolean: (c) => `coalesce(NOT ${c}, true)`,
   smallint: (c) => `${c} + 1`,
   integer: (c) => `${c} + 1`,
   bigint: (c) => `coalesce(${c}, 0) + 1000`,
