@@ -134,8 +134,8 @@ it('a key that was set back to what it was is found, also under a line that was 
   const [last] = (await db.query(`SELECT * FROM "audit_lines" ORDER BY "seq" DESC LIMIT 1`)).rows;
   const forged = { ...told, seq: String(BigInt(last.seq) + 1n), at: new Date() };
   const line = [forged.seq, forged.at, forged.act, forged.outcome, forged.by, forged.instanceId, forged.unitId];
-  await db.query(`INSERT INTO "audit_lines" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, [
-    ...[...line, forged.target, forged.detail, hashOf(forged, last.hash)],
+  await db.query(`INSERT INTO "audit_lines" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, [
+    ...[...line, forged.target, forged.detail, hashOf(forged, last.hash), forged.correlationId, forged.requestPath],
   ]);
   await untilFound([id]);
   expect(await wrap(id)).toBe(500);
@@ -188,14 +188,14 @@ it('a changed line of the audit log is found, in any column', async () => {
   const { db } = model.at;
   await db.query('ALTER TABLE "audit_lines" DISABLE TRIGGER ALL');
   const [saved] = (await db.query('SELECT * FROM "audit_lines" WHERE "seq" = 2')).rows;
-  const said = async (what: string) => {
+  const said = async (what: string, column = 'at the end') => {
     const is = async () => (await health())['audit:checkpoints'][0].observedValue === what;
-    await until(is, FOUND_WITHIN_MS, () => world.logTail());
+    await until(is, FOUND_WITHIN_MS, () => `not ${what}: ${column}\n${world.logTail()}`);
   };
   for (const one of await columns('audit_lines')) {
-    await said('held');
+    await said('held', one.column);
     await change(one, '"seq" = $1', '2');
-    await said('AuditTampered');
+    await said('AuditTampered', one.column);
     await db.query(`UPDATE "audit_lines" SET "${one.column}" = $1 WHERE "seq" IN (2, 1002)`, [saved[one.column]]);
   }
   await said('held');
