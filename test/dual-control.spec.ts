@@ -116,7 +116,8 @@ describe('what the units ask for', () => {
 
   it('a command of yesterday has expired, however many sign it', async () => {
     await become(2);
-    const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+    const now = Date.now();
+    const ago = (hours: number) => new Date(now - hours * 3_600_000).toISOString();
     const payload = await admins.payload('mk.random', { bytes: 32 }, units, { issuedAt: ago(25), expiresAt: ago(1) });
     const { body } = await admins.send(signCommand(payload, everybody()));
     expect(body.units[0].error.code).toBe('COMMAND_EXPIRED');

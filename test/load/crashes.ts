@@ -69,6 +69,10 @@ export async function killServer(load: LoadWorld, { times }: Dose): Promise<Seen
   };
 }
 
+/** Key Protect's numbers of states. */
+const ACTIVE = 1;
+const DESTROYED = 5;
+
 type Version = 'created' | 'rotated' | 'deleted';
 
 /** One client that writes until its server is gone, and remembers what it was told. */
@@ -94,9 +98,12 @@ class Writer {
     for (const [id, { state, ciphertext }] of this.#told) {
       const { status, body } = await this.load.world.api('GET', `/api/v2/keys/${id}`, undefined, this.load.headers);
       const key = body?.resources?.[0];
-      if (state === 'deleted' && status !== 410) wrong.push(`key ${id} was deleted and answers ${status}`);
-      if (state === 'deleted') continue;
-      if (key?.state !== 1) wrong.push(`key ${id} was made and answers ${status}`);
+      const now = `is in state ${key?.state} (${status})`;
+      if (state === 'deleted') {
+        if (key?.state !== DESTROYED) wrong.push(`key ${id} was deleted and ${now}`);
+        continue;
+      }
+      if (key?.state !== ACTIVE) wrong.push(`key ${id} was made and ${now}`);
       const opened = await this.load.act(id, 'unwrap', { ciphertext });
       if (opened.body?.plaintext !== DATA_KEY) wrong.push(`key ${id} does not open what it wrapped: ${opened.text}`);
     }
@@ -112,15 +119,14 @@ class Writer {
     this.#told.set(id, told);
     if (n % 3 === 1) return;
     if (n % 3 === 0) {
-      await this.#asked(
-        204,
-        this.load.act(id, 'rotate', payload === undefined ? {} : { payload: randomBytes(32).toString('base64') }),
-      );
-      this.#told.set(id, { ...told, state: 'rotated' });
+      const body = payload === undefined ? {} : { payload: randomBytes(32).toString('base64') };
+      const { status } = await this.#asked(204, this.load.act(id, 'rotate', body));
+      if (status === 204) this.#told.set(id, { ...told, state: 'rotated' });
     } else {
       this.#told.delete(id); // until it is acknowledged, both are right
-      await this.#asked(204, this.load.world.api('DELETE', `/api/v2/keys/${id}`, undefined, this.load.headers));
-      this.#told.set(id, { ...told, state: 'deleted' });
+      const deleted = this.load.world.api('DELETE', `/api/v2/keys/${id}`, undefined, this.load.headers);
+      const { status } = await this.#asked(204, deleted);
+      this.#told.set(id, status === 204 ? { ...told, state: 'deleted' } : told);
     }
   }
 
