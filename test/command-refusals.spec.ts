@@ -63,7 +63,7 @@ describe('a command is refused, and no counter is used up, when it', () => {
     ['names another instance', 'UNIT_NOT_FOUND', async () => ({ instance: theirs.instance })],
     ['names an instance that is nowhere', 'INSTANCE_NOT_FOUND', async () => ({ instance: randomUUID() })],
     ['names what is no id for an instance', 'INSTANCE_NOT_FOUND', async () => ({ instance: "x'; --" })],
-    ['has expired', 'COMMAND_EXPIRED', async () => ({ issuedAt: ago(12), expiresAt: ago(2) })],
+    ['has expired', 'COMMAND_EXPIRED', async () => ({ issuedAt: ago(11), expiresAt: ago(2) })],
     ['was signed in the future', 'COMMAND_EXPIRED', async () => ({ issuedAt: ago(-2), expiresAt: ago(-5) })],
   ];
   it.each(CASES)('%s: %s', async (_what, code, change) => {
