@@ -345,6 +345,7 @@ export class World {
       KEYSTEAD_RUNTIME_DIR: join(this.dir, 'run'),
       KEYSTEAD_PROBE_INTERVAL_MS: '500',
       KEYSTEAD_IMPORT_PAIR_POOL: '0', // pairs that nobody asks for would cost every world seconds
+      KEYSTEAD_TIMER_INTEGRITY_MS: '3600000', // a walk that nobody asks for takes a unit's turn
       ...this.#databaseEnv(),
       ...(this.options.sharedDir !== undefined && { KEYSTEAD_SHARED_DIR: this.options.sharedDir }),
       ...(process.env['KEYSTEAD_SOFTHSM_MODULE'] && {

@@ -7,7 +7,7 @@ import { fill, loseEverything, lost, modeOf, recover, sh, wrapWith, written } fr
 /** The disaster of docs/backup.md: all units, the database and the host are lost; the dump and K shares are not. */
 let world: World;
 beforeAll(async () => {
-  world = await World.withInstance(2, { embedded: true });
+  world = await World.withInstance(2, { embedded: true, env: { KEYSTEAD_TIMER_INTEGRITY_MS: '1000' } });
   await world.initialise();
 }, 240_000);
 afterAll(() => world.end());
