@@ -41,7 +41,7 @@ export class Journey {
   }
 
   static async begin(): Promise<Journey> {
-    const temporary = mkdtempSync(join(tmpdir(), 'ksc-'));
+    const temporary = mkdtempSync(join(tmpdir(), 'ksx-'));
     chmodSync(temporary, 0o711); // PostgreSQL may be of another user
     const env = {
       TMPDIR: temporary,
