@@ -21,7 +21,7 @@ export async function callersOf(world: World): Promise<Callers> {
   const issue = async (name: string, roles: readonly Role[], expiresAt: Date | null = null) => {
     const key = makeApiKey();
     const about = { name, roles, expiresAt, act: 'api-key.create', by: { name: 'a test' } } as const;
-    const id = await db.transaction((tx) => issueApiKey(tx, audit, key, about));
+    const { id } = await db.transaction((tx) => issueApiKey(tx, audit, key, about));
     return { id, headers: { authorization: `Bearer ${key}` } };
   };
   try {

@@ -96,7 +96,7 @@ export class World {
    * A world as `withInstance` and `initialise` make it, key files, shares and known units of `kp` included: a copy of one
    * that is made once in a run. For specs that look at what comes after the ceremony.
    */
-  static async initialised(count: 2 | 3 = 3, options: Pick<WorldOptions, 'env' | 'urlFile'> = {}): Promise<World> {
+  static async initialised(count: 2 | 3 = 3, options: Pick<WorldOptions, 'env'> = {}): Promise<World> {
     const { dir, instance, database } = await madeOnce(`initialised-${count}`, (place) => World.#leave(count, place));
     const world = new World(options);
     const units = readdirSync(join(dir, 'data', 'units'));

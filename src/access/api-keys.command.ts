@@ -1,17 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager, IsNull } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import type { Permission, Role } from '../shared/permissions.js';
 import { ApiKey } from './api-key.entity.js';
-import { hashOfApiKey, makeApiKey } from './api-key-text.js';
+import { makeApiKey } from './api-key-text.js';
 import { type ApiKeyView, apiKeyViewOf, assertGrants } from './api-key-view.js';
 import { unauthenticated } from './authentication.js';
 import { BOOTSTRAP_LIMIT, type Caller } from './caller.js';
-import { revokeApiKey } from './issue-api-key.js';
+import { issueApiKey, revokeApiKey } from './issue-api-key.js';
 import type { Grant } from './scope.js';
-import { toldApiKey } from './told-api-keys.js';
 
 export interface NewApiKey {
   readonly name: string;
@@ -23,7 +21,7 @@ export interface NewApiKey {
 /** Makes an API key. Its text is in the answer and nowhere else. A bootstrap key that asks for it is revoked with it. */
 export class CreateApiKey extends Command<ApiKeyView & { readonly apiKey: string }> {
   static readonly permission: Permission = 'api-key.manage';
-  static readonly act = 'api-key.create';
+  static readonly act = 'api-key.create' as const;
   static readonly byBootstrap = true;
   constructor(
     readonly by: Caller,
@@ -41,32 +39,14 @@ export class CreateApiKeyHandler implements ICommandHandler<CreateApiKey> {
   ) {}
 
   async execute({ by, input }: CreateApiKey): Promise<ApiKeyView & { readonly apiKey: string }> {
-    const now = new Date();
-    assertGrants(input, now);
+    assertGrants(input, new Date());
     if (by.bootstrap) needs(input.roles?.includes('Manager'), 'FORBIDDEN', BOOTSTRAP_LIMIT);
     const apiKey = makeApiKey();
-    const row: ApiKey = {
-      id: randomUUID(),
-      name: input.name,
-      hash: hashOfApiKey(apiKey),
-      roles: [...(input.roles ?? [])],
-      scopes: [...(input.scopes ?? [])],
-      bootstrap: null,
-      createdAt: now,
-      expiresAt: input.expiresAt ?? null,
-      revokedAt: null,
-    };
-    await this.db.transaction(async (tx) => {
+    const { name, roles = [], scopes = [], expiresAt = null } = input;
+    const detail = { name, roles, scopes, expiresAt };
+    const row = await this.db.transaction(async (tx) => {
       if (by.bootstrap) await this.#useUp(tx, by);
-      await tx.insert(ApiKey, row);
-      await this.audit.append(tx, {
-        act: CreateApiKey.act,
-        outcome: 'success',
-        by,
-        target: row.id,
-        detail: { name: row.name, roles: row.roles, scopes: row.scopes, expiresAt: row.expiresAt },
-        row: toldApiKey(row),
-      });
+      return issueApiKey(tx, this.audit, apiKey, { ...detail, act: CreateApiKey.act, by, detail });
     });
     return { ...apiKeyViewOf(row), apiKey };
   }

@@ -80,11 +80,11 @@ export class BootstrapKey implements OnApplicationBootstrap {
     await this.#issue(tx, key, by);
   }
 
-  #issue(tx: EntityManager, key: string, by: Initiator): Promise<string> {
+  async #issue(tx: EntityManager, key: string, by: Initiator): Promise<void> {
     const once = this.config.profile === 'production';
     const expiresAt = once ? new Date(Date.now() + LIFE_MS) : null;
     const about = { name: NAME, roles: ['Manager'], expiresAt, bootstrap: once, act: 'api-key.bootstrap', by } as const;
-    return issueApiKey(tx, this.audit, key, about);
+    await issueApiKey(tx, this.audit, key, about);
   }
 }
 

@@ -1,6 +1,7 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import type { AuditFilter } from '../audit/audit-list.js';
 import { AuditLog, type ShownLine } from '../audit/audit-log.js';
+import { type StoredLine, storedLineOf } from '../audit/export-format.js';
 import type { Permission } from '../shared/permissions.js';
 
 /** The newest audit lines first that the filter lets through. */
@@ -20,11 +21,6 @@ export class ReadAuditHandler implements IQueryHandler<ReadAudit> {
   }
 }
 
-/** A line as it is stored: what its hash covers, byte for byte. */
-export interface StoredLine extends Omit<ShownLine, 'detail'> {
-  readonly detail: string | null;
-}
-
 /** The lines after the first `after`, the oldest first, as they are stored. */
 export class ReadAuditLines extends Query<StoredLine[]> {
   static readonly permission: Permission = 'audit.read';
@@ -41,23 +37,7 @@ export class ReadAuditLinesHandler implements IQueryHandler<ReadAuditLines> {
   constructor(private readonly audit: AuditLog) {}
 
   async execute({ after, limit }: ReadAuditLines): Promise<StoredLine[]> {
-    const lines = await this.audit.after(after, limit);
-    return lines.map(
-      ({ seq, at, act, outcome, by, instanceId, unitId, target, detail, correlationId, requestPath, hash }) => ({
-        seq: Number(seq),
-        at: at.toISOString(),
-        act,
-        outcome,
-        by,
-        instanceId,
-        unitId,
-        target,
-        detail,
-        correlationId,
-        requestPath,
-        hash: hash.toString('hex'),
-      }),
-    );
+    return (await this.audit.after(after, limit)).map(storedLineOf);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { AuditLine } from './audit-line.entity.js';
+import { storedLineOf } from './export-format.js';
 
 /** Which lines to show; what is not given lets everything through. */
 export interface AuditFilter {
@@ -55,12 +56,6 @@ export async function listLines(db: EntityManager, filter: AuditFilter): Promise
   return (await query.getMany()).map(shown);
 }
 
-function shown({ seq, at, detail, hash, ...rest }: AuditLine): ShownLine {
-  return {
-    seq: Number(seq),
-    at: at.toISOString(),
-    ...rest,
-    detail: detail === null ? null : JSON.parse(detail),
-    hash: hash.toString('hex'),
-  };
+function shown(line: AuditLine): ShownLine {
+  return { ...storedLineOf(line), detail: line.detail === null ? null : JSON.parse(line.detail) };
 }

@@ -49,6 +49,11 @@ export interface StoredLine {
   readonly hash: string;
 }
 
+/** A record as the server gives it. */
+export function storedLineOf({ seq, at, hash, ...rest }: AuditRecord): Required<StoredLine> {
+  return { seq: Number(seq), at: at.toISOString(), ...rest, hash: hash.toString('hex') };
+}
+
 export function recordOf(line: StoredLine): AuditRecord {
   const {
     seq,
