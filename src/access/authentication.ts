@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { BatchReader } from '../database/batch-reader.js';
+import { BatchedStatement } from '../database/batched-statement.js';
 import { ReadLane } from '../database/read-lane.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
@@ -23,8 +23,8 @@ export interface AuthenticationHeaders {
 /** Answers who sent a request. Asks the database every time, so a revocation holds from the next request on. */
 @Injectable()
 export class Authentication {
-  readonly #byHash: BatchReader<ApiKey>;
-  readonly #byId: BatchReader<ApiKey>;
+  readonly #byHash: BatchedStatement<ApiKey>;
+  readonly #byId: BatchedStatement<ApiKey>;
 
   constructor(
     db: DataSource,
@@ -34,7 +34,7 @@ export class Authentication {
     const lane = new ReadLane(db);
     const byHash = 'SELECT * FROM "api_keys" WHERE "hash" = ANY($1)';
     const byId = 'SELECT * FROM "api_keys" WHERE "id" = ANY($1)';
-    this.#byHash = new BatchReader(
+    this.#byHash = new BatchedStatement(
       (hashes) =>
         lane.rows(
           'api-keys-by-hash',
@@ -43,7 +43,7 @@ export class Authentication {
         ),
       ({ hash }) => hash.toString('hex'),
     );
-    this.#byId = new BatchReader(
+    this.#byId = new BatchedStatement(
       (ids) => lane.rows('api-keys-by-id', byId, ids),
       ({ id }) => id,
     );

@@ -2,15 +2,34 @@ import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
+import { BatchedStatement } from '../database/batched-statement.js';
 import { databaseOutage } from '../database/outage.js';
 import { RateLimitError } from '../shared/errors.js';
-import { FailureLane } from './failure-lane.js';
 
 const MOST_ENTRIES = 10_000;
 /** With one credential a tenth of what an address may do: whoever repeats one that was refused is a broken client. */
 const CREDENTIAL_SHARE = 10;
 /** Whoever has one IPv6 address has 2^64 of them: a whole network of that size counts as one (RFC 6177). */
 const NETWORK_GROUPS = 4;
+
+/** Adds so many failures to each place. Rows whose time has come mean nothing. */
+const ADD = `
+  WITH "gone" AS (
+    DELETE FROM "failed_attempts" WHERE "place" IN (
+      SELECT "place" FROM "failed_attempts" WHERE "forgotten" <= now() AND "place" <> ALL ($1) LIMIT 100
+      FOR UPDATE SKIP LOCKED))
+  INSERT INTO "failed_attempts" AS "known" ("place", "forgotten")
+  SELECT "place", now() + "more" * $3::float8 * interval '1 millisecond'
+  FROM unnest($1::text[], $2::int[]) AS "new" ("place", "more") ORDER BY "place"
+  ON CONFLICT ("place") DO UPDATE
+  SET "forgotten" = greatest("known"."forgotten", now()) + (EXCLUDED."forgotten" - now())
+  RETURNING "place", extract(epoch FROM "forgotten" - now()) * 1000 AS "left"`;
+
+/** In how many milliseconds all failures of a place are forgotten. */
+interface Left {
+  readonly place: string;
+  readonly left: string;
+}
 
 /**
  * How many authentications may fail before one waits: for each address, and fewer for each credential at an address (never
@@ -22,13 +41,16 @@ const NETWORK_GROUPS = 4;
 export class FailedAttempts {
   /** When all failures of a place are forgotten, in milliseconds of this process' clock; the place used last stands last. */
   readonly #forgotten = new Map<string, number>();
-  readonly #lane: FailureLane;
+  readonly #failures: BatchedStatement<Left>;
 
   constructor(
     db: DataSource,
     private readonly config: Config,
   ) {
-    this.#lane = new FailureLane((sql, values) => db.query(sql, values), config.timers.failedAttempt);
+    this.#failures = new BatchedStatement(
+      (places, counts) => db.query(ADD, [places, counts, config.timers.failedAttempt]),
+      ({ place }) => place,
+    );
   }
 
   /** Throws RATE_LIMITED when this address, or this credential there, has failed too often of late. */
@@ -44,8 +66,8 @@ export class FailedAttempts {
   async note(address: string, subject: string): Promise<void> {
     const places = this.#places(address, subject).map(([place]) => place);
     try {
-      const left = await Promise.all(places.map((place) => this.#lane.add(place)));
-      for (const [at, place] of places.entries()) this.#remember(place, Date.now() + (left[at] ?? 0));
+      const rows = await Promise.all(places.map((place) => this.#failures.find(place)));
+      for (const [at, place] of places.entries()) this.#remember(place, Date.now() + Number(rows[at]?.left ?? 0));
     } catch (cause) {
       if (databaseOutage(cause) === undefined) throw cause;
       for (const place of places) this.#remember(place, this.#ahead(place) + this.config.timers.failedAttempt);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { BatchReader } from '../database/batch-reader.js';
+import { BatchedStatement } from '../database/batched-statement.js';
 import { ReadLane } from '../database/read-lane.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isUuid } from '../shared/uuid.js';
@@ -17,19 +17,19 @@ const VERSIONS = 'SELECT * FROM "key_versions" WHERE "id" = ANY($1)';
 /** Finds keys as clients name them. Always in the database: a key that was disabled elsewhere is disabled here. */
 @Injectable()
 export class KeyStore {
-  readonly #keys: BatchReader<Key>;
-  readonly #versions: BatchReader<KeyVersion>;
+  readonly #keys: BatchedStatement<Key>;
+  readonly #versions: BatchedStatement<KeyVersion>;
   /** What was read with a key; undefined for one that was not read here. */
   readonly #latest = new WeakMap<Key, KeyVersion>();
 
   constructor(private readonly db: DataSource) {
     const lane = new ReadLane(db);
-    this.#keys = new BatchReader(
+    this.#keys = new BatchedStatement(
       async (ids) =>
         (await lane.rows<KeyWithLatest>('keys-with-latest', WITH_LATEST, ids)).map((row) => this.#take(row)),
       ({ id }) => id,
     );
-    this.#versions = new BatchReader(
+    this.#versions = new BatchedStatement(
       (ids) => lane.rows('key-versions', VERSIONS, ids),
       ({ id }) => id,
     );

@@ -1,4 +1,4 @@
-import { BatchReader } from './batch-reader.js';
+import { BatchedStatement } from './batched-statement.js';
 
 const row = (id: string) => ({ id });
 
@@ -6,9 +6,11 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 it('reads with one statement what is asked for in one turn, then what came while it was under way; each id once', async () => {
   const asked: (readonly string[])[] = [];
-  const reader = new BatchReader(
-    async (ids) => {
+  const counted: (readonly number[])[] = [];
+  const reader = new BatchedStatement(
+    async (ids, counts) => {
       asked.push(ids);
+      counted.push(counts);
       await turn();
       return ids.filter((id) => id !== 'none').map(row);
     },
@@ -22,11 +24,15 @@ it('reads with one statement what is asked for in one turn, then what came while
     ['a', 'b'],
     ['none', 'b'],
   ]);
+  expect(counted).toEqual([
+    [2, 1],
+    [1, 1],
+  ]);
 });
 
 it('lets nobody join a statement that has begun: what changed before the question is in the answer', async () => {
   let value = 1;
-  const reader = new BatchReader(
+  const reader = new BatchedStatement(
     async (ids) => {
       const seen = value;
       await turn();
@@ -43,7 +49,7 @@ it('lets nobody join a statement that has begun: what changed before the questio
 
 it('a statement that fails is the failure of those who waited for it, and of nobody else', async () => {
   let fails = true;
-  const reader = new BatchReader(
+  const reader = new BatchedStatement(
     async (ids) => {
       if (fails) throw new Error('an outage');
       return ids.map(row);

@@ -4,16 +4,16 @@ interface Waiting<Row> {
 }
 
 /**
- * Reads rows by an id, with one statement for all that are asked for in one turn of the event loop, or while the one before
- * is under way: what comes back is as fresh as with a statement each, since nobody joins one that has begun.
+ * Asks for rows by an id, with one statement for all that are asked for in one turn of the event loop, or while the one
+ * before is under way: what comes back is as fresh as with a statement each, since nobody joins one that has begun.
  */
-export class BatchReader<Row> {
+export class BatchedStatement<Row> {
   #waiting = new Map<string, Waiting<Row>[]>();
   #reading = false;
 
-  /** `read` gives the rows there are of those ids, in any order; `idOf` says which is which. */
+  /** `read` gives the rows there are of those ids, each asked for so many times, in any order; `idOf` says which is which. */
   constructor(
-    private readonly read: (ids: readonly string[]) => Promise<readonly Row[]>,
+    private readonly read: (ids: readonly string[], counts: readonly number[]) => Promise<readonly Row[]>,
     private readonly idOf: (row: Row) => string,
   ) {}
 
@@ -40,7 +40,8 @@ export class BatchReader<Row> {
 
   async #answer(batch: ReadonlyMap<string, readonly Waiting<Row>[]>): Promise<void> {
     try {
-      const found = new Map((await this.read([...batch.keys()])).map((row) => [this.idOf(row), row]));
+      const counts = [...batch.values()].map((all) => all.length);
+      const found = new Map((await this.read([...batch.keys()], counts)).map((row) => [this.idOf(row), row]));
       for (const [id, all] of batch) for (const { resolve } of all) resolve(found.get(id) ?? null);
     } catch (cause) {
       for (const all of batch.values()) for (const { reject } of all) reject(cause);
