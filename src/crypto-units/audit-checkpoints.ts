@@ -11,9 +11,9 @@ import { readCheckpoint } from '../unit-agent/checkpoint.js';
 import type { AuditMark } from '../unit-agent/protocol.js';
 import { Fleet } from './fleet.js';
 
-/** A frame to an agent has 1 MiB at most, and holds its only thread: this many lines are some milliseconds. */
-const MOST_LINES = 2_000;
-const MOST_BYTES = 100_000;
+/** A frame has 1 MiB at most, and holds the agent's only thread, as reading its lines holds ours: a millisecond or two. */
+const MOST_LINES = 250;
+const MOST_BYTES = 200_000;
 /** Key of the advisory lock under which one server at a time has checkpoints signed. */
 const CHECKPOINT_LOCK = 0x6b7363; // 'ksc'
 
@@ -78,40 +78,57 @@ export class AuditCheckpoints {
       .map(({ id }) => id);
   }
 
+  /** The units that are equally far go on together, so that the lines are read once for all of them. */
   async #round(tx: EntityManager): Promise<CheckpointRound> {
     const goal = await this.audit.head();
-    const [signed, failed]: [AuditCheckpoint[], { unitId: string; message: string }[]] = [[], []];
+    const marks = new Map<string, AuditMark>();
+    const signed: AuditCheckpoint[] = [];
+    const failed: { unitId: string; message: string }[] = [];
     let problem: string | null = null;
-    for (const unitId of this.#serving()) {
-      try {
-        const checkpoint = await this.#sign(unitId, goal);
-        await tx.insert(AuditCheckpoint, checkpoint);
-        signed.push(checkpoint);
-      } catch (cause) {
-        if (cause instanceof KeysteadError && cause.code === 'AUDIT_TAMPERED') problem = cause.message;
-        failed.push({ unitId, message: messageOf(cause) });
-      }
+    const each = (unitIds: readonly string[], work: (unitId: string) => Promise<void>) =>
+      Promise.all(
+        unitIds.map((unitId) =>
+          work(unitId).catch((cause: unknown) => {
+            if (cause instanceof KeysteadError && cause.code === 'AUDIT_TAMPERED') problem = cause.message;
+            failed.push({ unitId, message: messageOf(cause) });
+            marks.delete(unitId);
+          }),
+        ),
+      );
+    await each(this.#serving(), async (unitId) => {
+      marks.set(unitId, await this.#lastOf(unitId, goal));
+    });
+    while (marks.size > 0) {
+      const { unitIds, from, end } = hindmost(marks, goal);
+      const stretch = this.#stretch(from, end);
+      await each(unitIds, async (unitId) => {
+        const { lines, to } = await stretch;
+        const document = await this.#sign(unitId, from, lines);
+        if (to.size < goal.size) marks.set(unitId, to);
+        else {
+          signed.push(this.#checkpoint(unitId, document, to));
+          marks.delete(unitId);
+        }
+      });
     }
+    if (signed.length > 0) await tx.insert(AuditCheckpoint, signed);
     this.problem = problem;
     return { signed, failed };
   }
 
-  async #sign(unitId: string, goal: LogHead): Promise<AuditCheckpoint> {
+  async #sign(unitId: string, from: AuditMark, lines: readonly Buffer[]): Promise<string> {
+    const client = await this.fleet.link(unitId).crypto(await this.fleet.kmsUser(this.fleet.unit(unitId).instanceId));
+    return client.signCheckpoint(from, lines);
+  }
+
+  /** The unit's word as it is stored. UNIT_FAULT when it is about another place than the one that was asked for. */
+  #checkpoint(unitId: string, document: string, asked: AuditMark): AuditCheckpoint {
     const { instanceId, receiptKey } = this.fleet.unit(unitId);
     needs(receiptKey, 'UNIT_STATE', `crypto unit ${unitId} has no receipt key yet`);
-    const link = this.fleet.link(unitId);
-    const client = await link.crypto(await this.fleet.kmsUser(instanceId));
-    let from = await this.#lastOf(unitId, goal);
-    let document: string;
-    do {
-      const { lines, to } = await this.#stretch(from, goal);
-      document = await client.signCheckpoint(from, lines);
-      from = to;
-    } while (from.size < goal.size);
     const { size, root, at, epoch } = readCheckpoint(document, receiptKey);
-    const told = size === from.size && root === from.root;
+    const told = size === asked.size && root === asked.root;
     needs(told, 'UNIT_FAULT', `crypto unit ${unitId} signed another checkpoint than it was asked for`);
-    link.probeSoon(); // what it signed is a fact of the unit now
+    this.fleet.link(unitId).probeSoon(); // what it signed is a fact of the unit now
     return {
       id: randomUUID(),
       unitId,
@@ -135,12 +152,13 @@ export class AuditCheckpoints {
   }
 
   /** What the hashes of the next lines cover, checked against the hashes that are stored, and the place after them. */
-  async #stretch(from: AuditMark, goal: LogHead): Promise<{ lines: Buffer[]; to: AuditMark }> {
-    const page = await this.audit.after(from.size, Math.min(MOST_LINES, Math.max(0, goal.size - from.size)));
+  async #stretch(from: AuditMark, end: number): Promise<{ lines: Buffer[]; to: AuditMark }> {
+    const limit = Math.min(MOST_LINES, end - from.size);
+    const page = limit > 0 ? await this.audit.after(from.size, limit) : [];
     const lines: Buffer[] = [];
     let { size, root } = { size: from.size, root: Buffer.from(from.root, 'hex') as Buffer };
     let bytes = 0;
-    for (const line of from.size < goal.size ? page : []) {
+    for (const line of page) {
       const covered = coveredBytes(line);
       if (bytes > 0 && bytes + covered.length > MOST_BYTES) break;
       const hash = linkHash(covered, root);
@@ -149,8 +167,16 @@ export class AuditCheckpoints {
       [size, root, bytes] = [size + 1, hash, bytes + covered.length];
       lines.push(covered);
     }
-    const ended = lines.length > 0 || from.size >= goal.size;
+    const ended = lines.length > 0 || limit <= 0;
     needs(ended, 'AUDIT_TAMPERED', `the audit log ended before line ${from.size + 1} while it was read`);
     return { lines, to: { size, root: root.toString('hex') } };
   }
+}
+
+/** The units that are the least far, and where they catch up with the others or have reached the goal. */
+function hindmost(marks: ReadonlyMap<string, AuditMark>, goal: LogHead) {
+  const [from] = [...marks.values()].sort((a, b) => a.size - b.size) as [AuditMark];
+  const ahead = [...marks.values()].map(({ size }) => size).filter((size) => size > from.size);
+  const unitIds = [...marks].filter(([, { size, root }]) => size === from.size && root === from.root).map(([id]) => id);
+  return { unitIds, from, end: Math.min(goal.size, ...ahead) };
 }
