@@ -107,7 +107,7 @@ const expectPlaintext = (answer) => {
   if (!answer.body.includes(DATA_KEY)) throw new Error('unwrap answered with another data key');
 };
 
-function newKey(name) {
+export function newKey(name) {
   return {
     metadata: { collectionType: KEY_TYPE, collectionTotal: 1 },
     resources: [{ type: KEY_TYPE, name, extractable: false }],

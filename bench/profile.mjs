@@ -1,36 +1,46 @@
 /**
  * Where the time of a request goes: microseconds of CPU per request, by process and by file. CPU time hardly depends on what
  * else the machine does. Run `npm run build` first.
- *   node bench/profile.mjs [wrap|unwrap] [seconds] [directory for the .cpuprofile files]
+ *   node bench/profile.mjs [wrap|unwrap|create|list|alibaba|huawei] [--seconds N] [--rate N] [--keep DIR]
+ * With a rate the requests come at an even pace; without, 64 are always in flight. The .cpuprofile file goes into DIR.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { Load, requestOf } from './load.mjs';
 import { shown, table } from './numbers.mjs';
 
-const [act = 'wrap', seconds = '6', keep] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '6' }, rate: { type: 'string' }, keep: { type: 'string' } },
+});
+const [act = 'wrap'] = positionals;
+const { keep } = values;
+const seconds = Number(values.seconds);
 const IN_FLIGHT = 64;
 const TICK_US = 10_000; // of /proc/PID/stat, on every Linux that runs here
 const SHOWN = 25;
+const WRITING_MS = 60_000;
 const place = keep ?? mkdtempSync(join(tmpdir(), 'keystead-profile-'));
 mkdirSync(place, { recursive: true });
 process.env.NODE_OPTIONS = `--import ${fileURLToPath(new URL('profiler.mjs', import.meta.url))}`;
 process.env.BENCH_PROFILE_DIR = place;
 
 const { BenchWorld } = await import('./world.mjs');
-const { makeKey, withFloor } = await import('./api.mjs');
+const { makeKey, newKey, withFloor } = await import('./api.mjs');
+const { dialectActs } = await import('./dialects.mjs');
 const { untilPoolIsFull } = await import('./life-cycle.mjs');
 const { world } = await BenchWorld.start();
 try {
   await untilPoolIsFull(world); // else the agents make RSA pairs all the while
-  const { request, answer } = await requestFor(act);
+  const { request, answered, answer } = await requestFor(act);
   const load = new Load(world.url);
   const floor = await withFloor(answer, (url, pid) => {
     const floorLoad = new Load(url);
-    return measured({ server: () => [pid] }, () => floorLoad.peak(request, IN_FLIGHT, Number(seconds)));
+    return measured({ server: () => [pid] }, () => run(floorLoad, answered));
   });
   await load.peak(request, IN_FLIGHT, 4); // until the code is compiled
   const processes = {
@@ -38,7 +48,7 @@ try {
     'three agents': () => world.agentPids(),
     PostgreSQL: () => world.postgresPids(),
   };
-  const plain = await measured(processes, () => load.peak(request, IN_FLIGHT, Number(seconds)));
+  const plain = await measured(processes, () => run(load, request));
   const rate = ({ perSecond, p50, p99 }) => `${shown(perSecond)}/s, p50 ${shown(p50)} ms, p99 ${shown(p99)} ms`;
   console.log(`floor: ${rate(floor)}\n${act}: ${rate(plain)}\n`);
   const rows = (of) => Object.entries(of.cpu).map(([name, us]) => [name, us.toFixed(1)]);
@@ -46,34 +56,65 @@ try {
   console.log(`${table([`${act}: µs of CPU per request`, ''], rows(plain))}\n`);
   console.log(`the API process spends ${shown(plain.cpu['API process'] / floor.cpu.server)} × what the floor does\n`);
 
-  const watched = [world.serverPid, world.agentPids()[0]];
-  for (const pid of watched) process.kill(pid, 'SIGWINCH');
+  process.kill(world.serverPid, 'SIGWINCH');
   await after(300);
-  const profiled = await load.peak(request, IN_FLIGHT, Number(seconds));
-  for (const pid of watched) process.kill(pid, 'SIGWINCH');
-  await after(2_000);
-  const [server, agent] = watched.map((pid) => JSON.parse(readFileSync(join(place, `${pid}.cpuprofile`), 'utf8')));
-  const total = profiled.requests * (1 + 1 / Number(seconds)); // the warm-up is in the profile too
-  show('the server', server, total);
-  show('an agent', agent, total / 3);
+  const profiled = await run(load, request);
+  process.kill(world.serverPid, 'SIGWINCH');
+  show(await profileOf(world.serverPid), sentIn(profiled));
 } finally {
   await world.end();
   if (keep === undefined) rmSync(place, { recursive: true, force: true });
 }
 
+function run(load, request) {
+  return values.rate === undefined
+    ? load.peak(request, IN_FLIGHT, seconds)
+    : load.rate(request, Number(values.rate), seconds);
+}
+
+/** With those of the warm-up, which a load at an even pace has not. */
+function sentIn({ requests }) {
+  return values.rate === undefined ? requests * (1 + 1 / seconds) : requests;
+}
+
+async function profileOf(pid) {
+  const file = join(place, `${pid}.cpuprofile`);
+  for (let waited = 0; waited < WRITING_MS && !existsSync(file); waited += 100) await after(100);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** The request, the same for the floor, and what the floor answers: what a wrap answers, or an unwrap. */
 async function requestFor(name) {
   const path = `/api/v2/keys/${await makeKey(world, 'profile')}/actions/`;
   const plaintext = Buffer.alloc(32, 7).toString('base64');
   const { ciphertext } = await world.ask('POST', `${path}wrap`, { plaintext });
-  const body = name === 'wrap' ? { plaintext } : { ciphertext };
-  const bytes = requestOf({ path: path + name, headers: world.headers, body });
-  const one = {
-    bytes,
-    check: ({ status }) => {
-      if (status !== 200) throw new Error(String(status));
-    },
+  const body = name === 'unwrap' ? { ciphertext } : { plaintext };
+  const use = (what) => ({ path: path + what, headers: world.headers, body });
+  const always = (request) => {
+    const one = {
+      bytes: requestOf(request),
+      check: ({ status }) => {
+        if (status >= 300) throw new Error(String(status));
+      },
+    };
+    return () => one;
   };
-  return { request: () => one, answer: await world.ask('POST', path + name, body) };
+  const others = await dialectActs(world);
+  const acts = {
+    wrap: () => always(use('wrap')),
+    unwrap: () => always(use('unwrap')),
+    create: () => always({ path: '/api/v2/keys', headers: world.headers, body: newKey('made by the profile') }),
+    list: () => always({ method: 'GET', path: '/api/v2/keys?limit=50', headers: world.headers }),
+    alibaba: () => others['Alibaba Encrypt'],
+    huawei: () => others['Huawei create-datakey'],
+  };
+  if (name === 'list') for (let n = 0; n < 50; n += 1) await makeKey(world, `listed ${n}`);
+  const floors = name === 'unwrap' ? 'unwrap' : 'wrap';
+  return {
+    request: acts[name](),
+    answered: always(use(floors)),
+    answer: await world.ask('POST', path + floors, floors === 'unwrap' ? { ciphertext } : { plaintext }),
+  };
 }
 
 /** What the work gives, and the CPU that each process spent on a request of it. */
@@ -83,9 +124,8 @@ async function measured(processes, work) {
   const own = process.cpuUsage();
   const result = await work();
   const { user, system } = process.cpuUsage(own);
-  const requests = result.requests * (1 + 1 / Number(seconds)); // with those of the warm-up
-  const cpu = spent().map(([name, us], i) => [name, (us - before[i][1]) / requests]);
-  return { ...result, cpu: Object.fromEntries([...cpu, ['load generator', (user + system) / requests]]) };
+  const cpu = spent().map(([name, us], i) => [name, (us - before[i][1]) / sentIn(result)]);
+  return { ...result, cpu: Object.fromEntries([...cpu, ['load generator', (user + system) / sentIn(result)]]) };
 }
 
 /** Microseconds so far. */
@@ -98,7 +138,7 @@ function cpuOf(pids) {
 }
 
 /** Time at the top of the stack, by file and by function. */
-function show(what, { nodes, samples, timeDeltas }, requests) {
+function show({ nodes, samples, timeDeltas }, requests) {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const files = new Map();
   const functions = new Map();
@@ -115,8 +155,8 @@ function show(what, { nodes, samples, timeDeltas }, requests) {
       .sort((a, b) => b[1] - a[1])
       .slice(0, SHOWN)
       .map(([name, us]) => [name, (us / requests).toFixed(2)]);
-  console.log(`${table([`${what}: µs per request by file`, ''], rows(files))}\n`);
-  console.log(`${table([`${what}: µs per request by function`, ''], rows(functions))}\n`);
+  console.log(`${table(['the API process: µs per request by file', ''], rows(files))}\n`);
+  console.log(`${table(['the API process: µs per request by function', ''], rows(functions))}\n`);
 }
 
 function fileOf(url) {

@@ -1,4 +1,4 @@
-/** Loaded into the server, and so into its agents: SIGWINCH begins a CPU profile, and the next one writes it. */
+/** Loaded into the server: SIGWINCH begins a CPU profile, and the next one writes it. */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';

@@ -10,6 +10,8 @@ import type { LogHead } from './audit-record.js';
 
 /** One frame to PostgreSQL; more would only make the first of them wait. */
 const MOST_LINES = 500;
+/** What one does who is told: some 50 µs for a wrap, a millisecond for a page of keys. */
+const TOLD_AT_ONCE = 8;
 /** Other servers append too: the end of the log may have moved while we were on our way to it. */
 const MOST_TRIES = 50;
 const NOWHERE: LogHead = { size: -1, root: GENESIS };
@@ -66,7 +68,7 @@ export class AuditLane {
     try {
       await this.#append(batch.map(({ entry }) => entry));
       this.meter.wrote(batch);
-      for (const { done } of batch) done();
+      void tell(batch);
     } catch (cause) {
       this.#head = NOWHERE;
       const refusal = refusalOf(cause);
@@ -99,6 +101,14 @@ export class AuditLane {
       if (appended) return;
     }
     throw new Error(`other servers were first ${MOST_TRIES} times`);
+  }
+}
+
+/** Some in each turn of the event loop, which would stand still while hundreds of answers are made. */
+async function tell(batch: readonly Waiting[]): Promise<void> {
+  for (const [n, { done }] of batch.entries()) {
+    if (n > 0 && n % TOLD_AT_ONCE === 0) await new Promise(setImmediate);
+    done();
   }
 }
 

@@ -64,8 +64,9 @@ export class ListKeysHandler implements IQueryHandler<ListKeys> {
       `SELECT ${COLUMNS} ${from} ORDER BY "createdAt" DESC, "id" DESC LIMIT ${most} OFFSET ${skip}`,
       sql.parameters,
     );
+    const keys = rows.map((row) => keyViewOf(row, this.config.timers, now));
     const detail = { totalResources: rows.length, keyRingId };
     await this.audit.record({ act: ListKeys.act, outcome: 'success', by, instanceId, detail });
-    return { keys: rows.map((row) => keyViewOf(row, this.config.timers, now)), total: Number(count?.n ?? 0) };
+    return { keys, total: Number(count?.n ?? 0) };
   }
 }

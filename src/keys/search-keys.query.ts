@@ -49,6 +49,7 @@ export class SearchKeysHandler implements IQueryHandler<SearchKeys> {
     const where = { ...target, sight: sightOf(by, SearchKeys.permission, target.instanceId) };
     const { rows, incomplete } = await new KeyList(this.db, where).page(page);
     const now = new Date();
+    const keys = rows.map((row) => keyViewOf(row, this.config.timers, now)); // before all who share the commit go on together
     await this.audit.record({
       act: SearchKeys.act,
       outcome: 'success',
@@ -58,7 +59,7 @@ export class SearchKeysHandler implements IQueryHandler<SearchKeys> {
     });
     const { search } = page;
     return {
-      keys: rows.map((row) => keyViewOf(row, this.config.timers, now)),
+      keys,
       search: search && { query: search.text, scopes: search.scopes, not: search.not, exact: search.exact },
       incompleteSearch: incomplete,
     };

@@ -52,13 +52,17 @@ export const Timestamp = z.iso
 
 /** RFC 3339 in UTC, to the second. */
 export function dateText(date: Date): string {
-  return date.toISOString().replace(/\.\d+Z$/, 'Z');
+  return `${date.toISOString().slice(0, -5)}Z`;
 }
 
 /** Members that are set; those that are null or undefined are left out, since clients stumble over null. */
 export function present<T extends object>(members: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  const set = Object.entries(members).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(set) as { [K in keyof T]?: NonNullable<T[K]> };
+  const set: { [K in keyof T]?: NonNullable<T[K]> } = {};
+  for (const name in members) {
+    const value = members[name];
+    if (value !== null && value !== undefined) set[name] = value;
+  }
+  return set;
 }
 
 /** The body of a request: metadata and resources. The resources come out, their number checked against the metadata. */
