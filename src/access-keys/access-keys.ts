@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { AccessKey } from './access-key.entity.js';
+import { BatchedStatement } from '../database/batched-statement.js';
+import { ReadLane } from '../database/read-lane.js';
+import type { AccessKey } from './access-key.entity.js';
 import type { AccessKeyDialect } from './access-key.js';
 import { accessKeyRow, secretAad } from './access-key-row.js';
 import { isAccessKeyId } from './access-key-text.js';
@@ -22,12 +24,20 @@ export interface FoundAccessKey {
 /** Finds the access keys with which requests are signed; in the database each time, so that a revocation holds at once. */
 @Injectable()
 export class AccessKeys {
+  readonly #byId: BatchedStatement<AccessKey>;
   readonly #secrets = new Map<string, Buffer>();
 
   constructor(
-    private readonly db: DataSource,
+    db: DataSource,
     private readonly units: UnitPicker,
-  ) {}
+  ) {
+    const lane = new ReadLane(db);
+    const byId = 'SELECT * FROM "access_keys" WHERE "id" = ANY($1)';
+    this.#byId = new BatchedStatement(
+      (ids) => lane.rows('access-keys-by-id', byId, ids),
+      ({ id }) => id,
+    );
+  }
 
   /**
    * null: unknown, of another dialect, revoked or expired. The secret is unsealed in a unit: NO_HEALTHY_UPSTREAM;
@@ -35,8 +45,9 @@ export class AccessKeys {
    */
   async find(id: string, dialect: AccessKeyDialect, address?: string): Promise<FoundAccessKey | null> {
     if (!isAccessKeyId(id, dialect)) return null;
-    const key = await this.db.manager.findOneBy(AccessKey, { id, dialect });
-    if (key === null || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= new Date())) return null;
+    const key = await this.#byId.find(id);
+    if (key?.dialect !== dialect || key.revokedAt !== null) return null;
+    if (key.expiresAt !== null && key.expiresAt <= new Date()) return null;
     const secret = await this.#secretOf(key);
     const { name, roles, scopes, instanceId } = key;
     const everywhere = roles.map((role) => ({ role, instanceId }));

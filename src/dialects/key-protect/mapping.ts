@@ -1,10 +1,10 @@
 import type { KeyView } from '../../keys/key-view.js';
 import type { Asked, Operation } from './operation.js';
-import { collectionOf, dateText, KEY_TYPE, present } from './wire.js';
+import { collectionOf, dateText, KEY_TYPE } from './wire.js';
 
 /** Region and account of every CRN: the names IBM gives its own mean nothing here, but the form is fixed. */
 const CRN = 'crn:v1:bluemix:public:kms:local:a/keystead';
-const maybe = (date: Date | null): string | null => date && dateText(date);
+const maybe = (date: Date | null | undefined): string | undefined => (date ? dateText(date) : undefined);
 
 export function crnOf(instanceId: string, kind: 'key' | 'policy', id: string): string {
   return `${CRN}:${instanceId}:${kind}:${id}`;
@@ -14,11 +14,46 @@ export function crnOf(instanceId: string, kind: 'key' | 'policy', id: string): s
 export function newKeyOf(key: KeyView, prefer: Asked<Operation>['prefer']): object {
   const crn = crnOf(key.instanceId, 'key', key.id);
   if (prefer === 'minimal') return { type: KEY_TYPE, id: key.id, name: key.name, crn };
-  return present({
+  return { ...reduced(key, crn), payload: prefer === 'representation' ? payloadOf(key) : undefined };
+}
+
+/** A key as IBM shows it; the payload where the query brought one. Lists have many: members that are absent are undefined. */
+export function keyOf(key: KeyView): object {
+  const { deletion, version, dualAuthDelete, rotation } = key;
+  return {
+    ...reduced(key, crnOf(key.instanceId, 'key', key.id)),
+    createdBy: key.createdBy,
+    lastUpdateDate: dateText(key.updatedAt),
+    lastRotateDate: maybe(key.rotatedAt),
+    ...algorithmOf(key),
+    keyVersion: version ? { id: version.id, creationDate: dateText(version.createdAt) } : undefined,
+    nonactiveStateReason: key.nonactiveStateReason ?? undefined,
+    dualAuthDelete: dualAuthDelete
+      ? {
+          enabled: dualAuthDelete.enabled,
+          keySetForDeletion: dualAuthDelete.enabled ? dualAuthDelete.keySetForDeletion : undefined,
+          authExpiration: maybe(dualAuthDelete.authExpiresAt),
+        }
+      : undefined,
+    rotation: rotation ? { enabled: rotation.enabled, interval_month: rotation.intervalMonth } : undefined,
+    deletionDate: maybe(deletion?.deletedAt),
+    deletedBy: deletion?.deletedBy,
+    restoreAllowed: deletion?.restoreAllowed,
+    restoreExpirationDate: maybe(deletion?.restoreExpiresAt),
+    purgeAllowed: deletion?.purgeAllowed,
+    purgeAllowedFrom: maybe(deletion?.purgeAllowedFrom),
+    purgeScheduledOn: maybe(deletion?.purgeScheduledOn),
+    payload: payloadOf(key),
+  };
+}
+
+/** What every record of a key has. */
+function reduced(key: KeyView, crn: string) {
+  return {
     type: KEY_TYPE,
     id: key.id,
     name: key.name,
-    description: key.description,
+    description: key.description ?? undefined,
     tags: listed(key.tags),
     aliases: listed(key.aliases),
     state: key.state,
@@ -29,38 +64,7 @@ export function newKeyOf(key: KeyView, prefer: Asked<Operation>['prefer']): obje
     creationDate: dateText(key.createdAt),
     expirationDate: maybe(key.expiresAt),
     deleted: key.deleted,
-    payload: prefer === 'representation' ? payloadOf(key) : null,
-  });
-}
-
-/** A key as IBM shows it; the payload where the query brought one. */
-export function keyOf(key: KeyView): object {
-  const { deletion, version, dualAuthDelete, rotation } = key;
-  return present({
-    ...newKeyOf(key, undefined),
-    createdBy: key.createdBy,
-    lastUpdateDate: dateText(key.updatedAt),
-    lastRotateDate: maybe(key.rotatedAt),
-    ...algorithmOf(key),
-    keyVersion: version && { id: version.id, creationDate: dateText(version.createdAt) },
-    nonactiveStateReason: key.nonactiveStateReason,
-    dualAuthDelete:
-      dualAuthDelete &&
-      present({
-        enabled: dualAuthDelete.enabled,
-        keySetForDeletion: dualAuthDelete.enabled ? dualAuthDelete.keySetForDeletion : null,
-        authExpiration: maybe(dualAuthDelete.authExpiresAt),
-      }),
-    rotation: rotation && { enabled: rotation.enabled, interval_month: rotation.intervalMonth },
-    deletionDate: deletion && dateText(deletion.deletedAt),
-    deletedBy: deletion?.deletedBy,
-    restoreAllowed: deletion?.restoreAllowed,
-    restoreExpirationDate: deletion && dateText(deletion.restoreExpiresAt),
-    purgeAllowed: deletion?.purgeAllowed,
-    purgeAllowedFrom: deletion && dateText(deletion.purgeAllowedFrom),
-    purgeScheduledOn: deletion && dateText(deletion.purgeScheduledOn),
-    payload: payloadOf(key),
-  });
+  };
 }
 
 export function keyCollection(...keys: readonly KeyView[]): object {
@@ -80,4 +84,4 @@ function algorithmOf({ bits, extractable, algorithm, usage }: KeyView) {
 }
 
 const payloadOf = ({ payload }: KeyView): string | undefined => payload?.toString('base64');
-const listed = (texts: readonly string[]): readonly string[] | null => (texts.length === 0 ? null : texts);
+const listed = (texts: readonly string[]): readonly string[] | undefined => (texts.length === 0 ? undefined : texts);
