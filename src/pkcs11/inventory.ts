@@ -16,6 +16,8 @@ export interface TokenObject {
   /** CKA_ID, or CKA_OBJECT_ID of a data object; empty when a kill tore the object before it got one. */
   readonly id: Buffer;
   readonly label: string;
+  /** Good until the token is closed. */
+  readonly handle: Handle;
   /** Found by using it: SoftHSM shows a key that was killed in the making with all attributes and without a value. */
   readonly usable: boolean;
 }
@@ -37,11 +39,9 @@ export function takeInventory(token: Token): TokenObject[] {
       (object) => object !== undefined,
     );
   });
-  return seen.map(({ kind, id, label, exercise }) => ({
-    kind,
-    id,
-    label,
-    usable: id.length > 0 && passes(token, exercise),
+  return seen.map(({ exercise, ...object }) => ({
+    ...object,
+    usable: object.id.length > 0 && passes(token, exercise),
   }));
 }
 
@@ -52,7 +52,8 @@ function look(object: SessionObject): Seen | undefined {
   const kind = KIND.get(Number(read(object, 'class')));
   if (!kind) return undefined;
   const id = bytes(read(object, 'id')) ?? bytes(read(object, 'objectId')) ?? Buffer.alloc(0);
-  return { kind, id, label: String(read(object, 'label') ?? ''), exercise: EXERCISE[kind](object) };
+  const label = String(read(object, 'label') ?? '');
+  return { kind, id, label, handle: object.handle, exercise: EXERCISE[kind](object) };
 }
 
 /** What shows that an object of this kind is whole: its value, or that it does what it is for. */

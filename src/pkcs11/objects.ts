@@ -69,7 +69,7 @@ export function idOf(session: Session, object: Handle): Buffer {
   );
 }
 
-/** Every token object with this id, of any class. An empty id finds torn objects, which have none. */
+/** Every token object with this id, of any class. The id must not be empty: an object that does not tell its own would match. */
 export function withId(session: Session, id: Buffer): Handle[] {
   const all = findAll(session, [{ type: pkcs11js.CKA_TOKEN, value: true }]);
   return all.filter((object) => idOf(session, object).equals(id));

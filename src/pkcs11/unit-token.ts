@@ -89,10 +89,19 @@ export class UnitToken {
     return takeInventory(this.token);
   }
 
-  /** Destroys every token object with this id, whatever its class; how many went. An empty id names torn objects. */
+  /** Destroys every token object with this id, whatever its class; how many went. */
   destroy(id: Buffer): number {
+    needs(id.length > 0, 'UNIT_FAULT', 'objects without an id are destroyed one by one, as an inventory shows them');
     this.#core.forget();
     return this.token.pool.use('destroying objects', (session) => destroyAll(session, id));
+  }
+
+  /** Destroys these objects of an inventory. */
+  destroyObjects(objects: readonly TokenObject[]): void {
+    this.#core.forget();
+    this.token.pool.use('destroying objects', (session) => {
+      for (const { handle } of objects) session.lib.C_DestroyObject(session.handle, handle);
+    });
   }
 
   /** A private data object, on disk and read back when this returns. */

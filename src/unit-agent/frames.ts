@@ -63,6 +63,9 @@ export class FrameReader {
   }
 }
 
+/** So many frames go at once: who reads them has something to do while the next ones are made. */
+const FULL = 32;
+
 /** Writes the frames of one tick at once: a system call per tick, not per frame. */
 export class FrameWriter {
   #waiting: Buffer[] = [];
@@ -72,6 +75,7 @@ export class FrameWriter {
   write(frame: Frame): void {
     this.#waiting.push(encodeFrame(frame));
     if (this.#waiting.length === 1) setImmediate(() => this.flush());
+    else if (this.#waiting.length === FULL) this.flush();
   }
 
   flush(): void {

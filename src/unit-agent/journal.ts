@@ -119,6 +119,8 @@ export class Journal {
   /**
    * Destroys what the truth does not name: torn objects, objects of acts that were cut off or failed, records older than
    * two. Without a record only what an unfinished claim can have left: never where there may be a master key.
+   * A module that is sick may show an object without its id, or not at all. Each object is read once, so while all that
+   * the truth names is in the same inventory, nothing of it can be among the others; otherwise nothing is destroyed.
    */
   sweep(): void {
     if (this.#problem || this.dir.has('zeroize.json')) return;
@@ -128,13 +130,21 @@ export class Journal {
       this.#problem = new KeysteadError('UNIT_FAULT', message);
       return;
     }
-    const named = new Set([...(this.#record ? namedObjects(this.#record) : []), ...this.#kept, ...this.#forged]);
-    const unnamed = present.filter((object) => !named.has(object.id.toString('hex')) && isOurs(this.dir, object));
-    for (const id of new Set(unnamed.map((object) => object.id.toString('hex')))) {
-      const count = this.token.destroy(Buffer.from(id, 'hex'));
-      this.log.info({ event: 'swept', id, count });
+    const records = [...this.#kept, ...this.#forged];
+    const inFiles = this.dir.config.recordStore === 'file';
+    const named = new Set([...(this.#record ? namedObjects(this.#record) : []), ...(inFiles ? [] : records)]);
+    const seen = new Set(present.map(nameOf));
+    const missing = [...named].filter((name) => !seen.has(name));
+    if (missing.length > 0) {
+      this.log.warn({ event: 'not-swept', missing });
+      return;
     }
-    for (const { name } of this.#store.all()) if (!named.has(name)) this.#store.remove(name);
+    const unnamed = present.filter((object) => !named.has(nameOf(object)) && isOurs(this.dir, object));
+    if (unnamed.length > 0) {
+      this.token.destroyObjects(unnamed);
+      this.log.info({ event: 'swept', ids: unnamed.map(nameOf) });
+    }
+    if (inFiles) for (const { name } of this.#store.all()) if (!records.includes(name)) this.#store.remove(name);
   }
 
   /** Removes every record: a zeroize is under way. */
@@ -185,4 +195,8 @@ export class Journal {
       throw cause;
     }
   }
+}
+
+function nameOf({ id }: TokenObject): string {
+  return id.toString('hex');
 }

@@ -86,7 +86,7 @@ function destroyAndSign(unit: CryptoUnit, journal: ZeroizeJournal): void {
   unit.pendingImporter?.importer.destroy();
   unit.journal().forgetAll();
   const toGo = () => ourObjects(unit).filter(({ id }) => id.toString('hex') !== receiptKey?.id);
-  for (const { id } of toGo()) token.destroy(id);
+  token.destroyObjects(toGo());
   const left = toGo().length;
   needs(left === 0, 'UNIT_FAULT', `${left} objects could not be destroyed; the zeroize goes on at the next probe`);
   const { plan, digest, objects } = journal;

@@ -81,6 +81,15 @@ export const EVERY: readonly (readonly [fn: string, cases: readonly Case[]])[] =
   },
 );
 
+/** From some moment on, while its token is opened, the module does not tell any more what its objects are. */
+export const OUT_OF_SIGHT: readonly Case[] = Array.from({ length: 60 }, (_, skip) => ({
+  name: `after ${skip} attributes`,
+  faults: [
+    REOPENING,
+    { fn: 'C_GetAttributeValue', act: 'rv', number: CODES.CKR_OBJECT_HANDLE_INVALID, skip },
+  ] satisfies Fault[],
+}));
+
 /** One code and number of times for each function, so that each code and each number comes up. */
 export const SAMPLE: readonly Case[] = EVERY.flatMap(([, cases], n) => {
   const codes = cases.length - OTHER_ACTS.length;

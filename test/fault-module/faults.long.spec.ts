@@ -1,6 +1,6 @@
 import { type Row, report } from '../load/report.js';
 import { Tally } from '../load/tally.js';
-import { EVERY } from './cases.js';
+import { EVERY, OUT_OF_SIGHT } from './cases.js';
 import { FaultWorld } from './fault-world.js';
 import { ACTS, flipEach, OUTPUTS } from './flips.js';
 
@@ -36,6 +36,24 @@ it.each(EVERY)(
   },
   900_000,
 );
+
+it('a module that does not tell any more what its objects are keeps all of them', async () => {
+  w.tally = new Tally();
+  const before = w.objects();
+  const wrong: string[] = [];
+  const recoveries: number[] = [];
+  let faults = 0;
+  for (const one of OUT_OF_SIGHT) {
+    const endured = await w.endure(one);
+    wrong.push(...endured.wrong.map((what) => `${one.name}: ${what}`));
+    recoveries.push(endured.recoveryMs);
+    faults += endured.faults;
+    if (w.objects() !== before) wrong.push(`${one.name}: of ${before} objects ${w.objects()} are left`);
+  }
+  const name = 'C_GetAttributeValue, from some moment on';
+  rows.push({ item: 'A-07', name, tally: w.tally, faults, recoveries, missed: [], notes: [] });
+  expect(wrong).toEqual([]);
+}, 900_000);
 
 it.each(OUTPUTS.flatMap((fn) => ACTS.map((act) => [fn, act] as const)))(
   'a bit that one unit flips in any output of %s never makes a key that is acknowledged and bad (%s)',

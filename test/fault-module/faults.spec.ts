@@ -1,6 +1,6 @@
 import { patience } from '../units.js';
 import type { Answer } from '../world.js';
-import { type Case, CODES, SAMPLE, SAMPLE_OF_OTHER_ACTS } from './cases.js';
+import { type Case, CODES, OUT_OF_SIGHT, SAMPLE, SAMPLE_OF_OTHER_ACTS } from './cases.js';
 import { FaultWorld } from './fault-world.js';
 import { flipEach } from './flips.js';
 
@@ -21,6 +21,16 @@ describe('clients do not notice, and the unit serves again when its module is we
     expect(recoveryMs).toBeLessThan(patience(RECOVERY_MS));
   });
 });
+
+it.each(named(OUT_OF_SIGHT.filter((_case, n) => n >= 20 && n < 40 && n % 2 === 0)))(
+  'a module that does not tell any more what its objects are keeps all of them (%s)',
+  async (_name, one) => {
+    const before = w.objects();
+    const { wrong } = await w.endure(one);
+    expect(wrong).toEqual([]);
+    expect(w.objects()).toBe(before);
+  },
+);
 
 describe('when more units are sick', () => {
   const DEVICE_ERROR = { act: 'rv', number: CODES.CKR_DEVICE_ERROR } as const;
