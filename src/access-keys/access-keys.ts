@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { BatchedStatement } from '../database/batched-statement.js';
+import { FreshRows } from '../database/fresh-rows.js';
 import { ReadLane } from '../database/read-lane.js';
 import type { AccessKey } from './access-key.entity.js';
 import type { AccessKeyDialect } from './access-key.js';
@@ -12,6 +12,14 @@ import { isAccessKeyId } from './access-key-text.js';
 /** Clients send bursts of requests: a secret that was unsealed is kept for so long, and no longer. */
 const SECRET_KEPT_MS = 1_000;
 const MOST_SECRETS = 1_000;
+
+const ACCESS_KEYS = {
+  name: 'access-keys',
+  id: '"id"',
+  mark: '"xmin", "ctid"',
+  columns: '*',
+  from: 'FROM "access_keys" WHERE "id" = ANY($1)',
+};
 
 export interface FoundAccessKey {
   /** `id` is the access key's; its roles hold in the instance. */
@@ -24,19 +32,15 @@ export interface FoundAccessKey {
 /** Finds the access keys with which requests are signed; in the database each time, so that a revocation holds at once. */
 @Injectable()
 export class AccessKeys {
-  readonly #byId: BatchedStatement<AccessKey>;
-  readonly #secrets = new Map<string, Buffer>();
+  readonly #byId: FreshRows<AccessKey>;
+  /** By the row as it was read: another one when it was changed. */
+  readonly #secrets = new Map<AccessKey, Buffer>();
 
   constructor(
     db: DataSource,
     private readonly units: UnitPicker,
   ) {
-    const lane = new ReadLane(db);
-    const byId = 'SELECT * FROM "access_keys" WHERE "id" = ANY($1)';
-    this.#byId = new BatchedStatement(
-      (ids) => lane.rows('access-keys-by-id', byId, ids),
-      ({ id }) => id,
-    );
+    this.#byId = new FreshRows(new ReadLane(db), ACCESS_KEYS, (columns) => Object.freeze(columns as AccessKey));
   }
 
   /**
@@ -56,23 +60,21 @@ export class AccessKeys {
   }
 
   async #secretOf(key: AccessKey): Promise<Buffer> {
-    const row = accessKeyRow(key);
-    const cacheKey = JSON.stringify([row, key.mac.toString('base64'), key.sealed.toString('base64')]);
-    const known = this.#secrets.get(cacheKey);
+    const known = this.#secrets.get(key);
     if (known !== undefined) return Buffer.from(known);
     const { result } = await this.units.use(key.instanceId, (unit) =>
-      unit.decrypt(row, key.blob, key.mac, secretAad(key.id), key.sealed),
+      unit.decrypt(accessKeyRow(key), key.blob, key.mac, secretAad(key.id), key.sealed),
     );
-    if (this.#secrets.size < MOST_SECRETS) this.#keep(cacheKey, Buffer.from(result));
+    if (this.#secrets.size < MOST_SECRETS) this.#keep(key, Buffer.from(result));
     return result;
   }
 
-  #keep(cacheKey: string, secret: Buffer): void {
-    this.#secrets.get(cacheKey)?.fill(0);
-    this.#secrets.set(cacheKey, secret);
+  #keep(key: AccessKey, secret: Buffer): void {
+    this.#secrets.get(key)?.fill(0);
+    this.#secrets.set(key, secret);
     setTimeout(() => {
       secret.fill(0);
-      if (this.#secrets.get(cacheKey) === secret) this.#secrets.delete(cacheKey);
+      if (this.#secrets.get(key) === secret) this.#secrets.delete(key);
     }, SECRET_KEPT_MS).unref();
   }
 }

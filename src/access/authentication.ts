@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { BatchedStatement } from '../database/batched-statement.js';
+import { FreshRows } from '../database/fresh-rows.js';
 import { ReadLane } from '../database/read-lane.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
@@ -15,6 +15,14 @@ const BEARER = /^Bearer +(\S+) *$/i;
 /** The claim of our tokens that names the API key they were made from. */
 export const API_KEY_CLAIM = 'apikey_id';
 
+const API_KEYS = { mark: '"xmin", "ctid"', columns: '*' };
+const BY_HASH = {
+  name: 'api-keys-by-hash',
+  id: `encode("hash", 'hex')`,
+  from: 'FROM "api_keys" WHERE "hash" = ANY($1)',
+};
+const BY_ID = { name: 'api-keys-by-id', id: '"id"', from: 'FROM "api_keys" WHERE "id" = ANY($1)' };
+
 /** The headers that matter, as node gives them: lower-case names. */
 export interface AuthenticationHeaders {
   readonly authorization?: string | undefined;
@@ -23,8 +31,8 @@ export interface AuthenticationHeaders {
 /** Answers who sent a request. Asks the database every time, so a revocation holds from the next request on. */
 @Injectable()
 export class Authentication {
-  readonly #byHash: BatchedStatement<ApiKey>;
-  readonly #byId: BatchedStatement<ApiKey>;
+  readonly #byHash: FreshRows<ApiKey>;
+  readonly #byId: FreshRows<ApiKey>;
 
   constructor(
     db: DataSource,
@@ -32,21 +40,9 @@ export class Authentication {
     private readonly attempts: FailedAttempts,
   ) {
     const lane = new ReadLane(db);
-    const byHash = 'SELECT * FROM "api_keys" WHERE "hash" = ANY($1)';
-    const byId = 'SELECT * FROM "api_keys" WHERE "id" = ANY($1)';
-    this.#byHash = new BatchedStatement(
-      (hashes) =>
-        lane.rows(
-          'api-keys-by-hash',
-          byHash,
-          hashes.map((hash) => Buffer.from(hash, 'hex')),
-        ),
-      ({ hash }) => hash.toString('hex'),
-    );
-    this.#byId = new BatchedStatement(
-      (ids) => lane.rows('api-keys-by-id', byId, ids),
-      ({ id }) => id,
-    );
+    const take = (columns: object) => Object.freeze(columns as ApiKey);
+    this.#byHash = new FreshRows(lane, { ...API_KEYS, ...BY_HASH }, take, (hash) => Buffer.from(hash, 'hex'));
+    this.#byId = new FreshRows(lane, { ...API_KEYS, ...BY_ID }, take);
   }
 
   /**

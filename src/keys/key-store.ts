@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { BatchedStatement } from '../database/batched-statement.js';
+import { FreshRows } from '../database/fresh-rows.js';
 import { ReadLane } from '../database/read-lane.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isUuid } from '../shared/uuid.js';
@@ -8,27 +9,28 @@ import { Key, KeyAlias, KeyVersion } from './key.entity.js';
 import type { KeyTarget } from './key-target.js';
 
 /** A key is hardly ever read for anything but its latest version: both come in one statement, as of one moment. */
-const WITH_LATEST = `
-  SELECT "k".*, "v"."keyId" AS "latestKeyId", "v"."instanceId" AS "latestInstanceId", "v"."algorithm" AS "latestAlgorithm",
-         "v"."blob" AS "latestBlob", "v"."mac" AS "latestMac", "v"."wraps" AS "latestWraps", "v"."createdAt" AS "latestCreatedAt"
-  FROM "keys" "k" LEFT JOIN "key_versions" "v" ON "v"."id" = "k"."versionId" WHERE "k"."id" = ANY($1)`;
+const WITH_LATEST = {
+  name: 'keys-with-latest',
+  id: '"k"."id"',
+  mark: '"k"."xmin", "k"."ctid", "v"."xmin", "v"."ctid"',
+  columns: `
+    "k".*, "v"."keyId" AS "latestKeyId", "v"."instanceId" AS "latestInstanceId", "v"."algorithm" AS "latestAlgorithm",
+    "v"."blob" AS "latestBlob", "v"."mac" AS "latestMac", "v"."wraps" AS "latestWraps", "v"."createdAt" AS "latestCreatedAt"`,
+  from: 'FROM "keys" "k" LEFT JOIN "key_versions" "v" ON "v"."id" = "k"."versionId" WHERE "k"."id" = ANY($1)',
+};
 const VERSIONS = 'SELECT * FROM "key_versions" WHERE "id" = ANY($1)';
 
 /** Finds keys as clients name them. Always in the database: a key that was disabled elsewhere is disabled here. */
 @Injectable()
 export class KeyStore {
-  readonly #keys: BatchedStatement<Key>;
+  readonly #keys: FreshRows<Key>;
   readonly #versions: BatchedStatement<KeyVersion>;
   /** What was read with a key; undefined for one that was not read here. */
   readonly #latest = new WeakMap<Key, KeyVersion>();
 
   constructor(private readonly db: DataSource) {
     const lane = new ReadLane(db);
-    this.#keys = new BatchedStatement(
-      async (ids) =>
-        (await lane.rows<KeyWithLatest>('keys-with-latest', WITH_LATEST, ids)).map((row) => this.#take(row)),
-      ({ id }) => id,
-    );
+    this.#keys = new FreshRows(lane, WITH_LATEST, (columns) => this.#take(columns as KeyWithLatest));
     this.#versions = new BatchedStatement(
       (ids) => lane.rows('key-versions', VERSIONS, ids),
       ({ id }) => id,

@@ -7,7 +7,7 @@ import { rootKeyToGenerate, rootKeyToUse } from './templates.js';
 import type { Token } from './token.js';
 
 /** Unwrapped root keys kept at most; each costs about 10 KB in SoftHSM, and unwrapping again 30 µs and a leak of 240 B. */
-const CAPACITY = 4096;
+const CAPACITY = 512;
 const BLOB_BYTES: readonly number[] = [16, 24, AES_256_BYTES].map((key) => key + KW_OVERHEAD_BYTES);
 
 /** Root keys as non-extractable session objects, the least recently used dropped first. */
