@@ -4,7 +4,7 @@ import { isIPv4, type Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
-import { KeysteadError, needs } from '../shared/errors.js';
+import { KeysteadError } from '../shared/errors.js';
 import { envelopeOf } from './envelope.js';
 import { readTls, STRICT_TRANSPORT } from './tls.js';
 
@@ -43,10 +43,10 @@ export function makeListener(
   const fastify: FastifyInstance = adapter.getInstance();
   keepBodiesAsBytes(fastify);
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(headersFor(request));
     if (config.tls) reply.header('Strict-Transport-Security', STRICT_TRANSPORT);
-    assertServable(request);
+    done(unservable(request));
   });
   return adapter;
 }
@@ -65,12 +65,14 @@ function trust({ trustedProxies }: Pick<Config, 'trustedProxies'>) {
   };
 }
 
-/** What node would refuse by itself, without a body (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
-function assertServable({ headers, raw }: FastifyRequest): void {
+/** The refusal of what node would refuse by itself, without a body (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
+function unservable({ headers, raw }: FastifyRequest): KeysteadError | undefined {
   const { host, expect } = headers;
-  needs(host !== undefined || raw.httpVersion === '1.0', 'BAD_REQUEST', 'the request has no Host header');
-  const met = expect === undefined || expect.toLowerCase() === '100-continue';
-  needs(met, 'BAD_REQUEST', 'the only expectation that can be met is 100-continue');
+  if (host === undefined && raw.httpVersion !== '1.0') {
+    return new KeysteadError('BAD_REQUEST', 'the request has no Host header');
+  }
+  if (expect === undefined || expect.toLowerCase() === '100-continue') return undefined;
+  return new KeysteadError('BAD_REQUEST', 'the only expectation that can be met is 100-continue');
 }
 
 function headersFor(request: FastifyRequest): Record<string, string> {
@@ -85,7 +87,9 @@ function headersFor(request: FastifyRequest): Record<string, string> {
 /** SchemaPipe makes JSON of it, after the guard: a caller who is nobody hears that first, whatever he sent. */
 function keepBodiesAsBytes(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => body);
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: FastifyRequest, body: Buffer, done) => {
+    done(null, body);
+  });
 }
 
 /** The client's own id, if it is one that can be shown anywhere. */
