@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
+import { noHealthyUpstream } from '../crypto-units/no-healthy-upstream.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
+import { KeysteadError } from '../shared/errors.js';
 import { AccessKey } from './access-key.entity.js';
 import type { AccessKeyDialect } from './access-key.js';
 import { accessKeyRow, secretAad } from './access-key-row.js';
@@ -49,9 +51,9 @@ export class AccessKeys {
     const cacheKey = JSON.stringify([row, key.mac.toString('base64'), key.sealed.toString('base64')]);
     const known = this.#secrets.get(cacheKey);
     if (known !== undefined) return Buffer.from(known);
-    const { result } = await this.units.use(key.instanceId, (unit) =>
-      unit.decrypt(row, key.blob, key.mac, secretAad(key.id), key.sealed),
-    );
+    const { result } = await this.units
+      .use(key.instanceId, (unit) => unit.decrypt(row, key.blob, key.mac, secretAad(key.id), key.sealed))
+      .catch(tellNothing);
     if (this.#secrets.size < MOST_SECRETS) this.#keep(cacheKey, Buffer.from(result));
     return result;
   }
@@ -64,4 +66,9 @@ export class AccessKeys {
       if (this.#secrets.get(cacheKey) === secret) this.#secrets.delete(cacheKey);
     }, SECRET_KEPT_MS).unref();
   }
+}
+
+/** Who asks is not known yet: he hears that no unit serves, and of no unit. */
+function tellNothing(cause: unknown): never {
+  throw cause instanceof KeysteadError && cause.code === 'NO_HEALTHY_UPSTREAM' ? noHealthyUpstream([]) : cause;
 }

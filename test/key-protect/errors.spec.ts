@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { callersOf } from '../callers.js';
 import { World } from '../world.js';
 import { violationsOf } from './checked-proxy.js';
 import {
@@ -382,7 +383,7 @@ describe('what does not go', () => {
 });
 
 describe('while no unit serves', () => {
-  it('says so before everything but authentication', async () => {
+  it('says so before everything but authentication, and of which units to those who may use them', async () => {
     const cold = await World.withInstance(2);
     try {
       const ask = async (headers: Record<string, string>, body?: string) => {
@@ -397,6 +398,14 @@ describe('while no unit serves', () => {
         expect([status, errorMsg]).toEqual([503, expect.stringContaining(sentence)]);
       }
       expect((await ask({ authorization: 'Bearer nonsense' })).status).toBe(401);
+
+      const named = (await cold.units()).map(({ id }) => `; crypto unit ${id}: reserved`).join('');
+      const { Reader, Writer } = await callersOf(cold);
+      const header = { 'bluemix-instance': cold.instance };
+      const told = async (headers: Record<string, string>) => (await ask(headers, 'nonsense')).errorMsg;
+      expect(await told({ ...header, ...Writer })).toContain(`${sentence}${named}; next: kp crypto-units`);
+      expect(await told({ ...header, ...Reader })).toContain(`${sentence}; next: kp crypto-units`);
+      expect(await told(Writer)).toContain(`${sentence}; next: kp crypto-units`);
     } finally {
       await cold.end();
     }
