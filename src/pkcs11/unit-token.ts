@@ -163,6 +163,11 @@ export class UnitToken {
     return this.#core.hmac(id, data);
   }
 
+  /** The same by the key that is on the token now; what is in daily use is a copy, which goes on when the key is changed. */
+  hmacOnToken(id: Buffer, data: Buffer): Buffer {
+    return this.#core.hmacOnToken(id, data);
+  }
+
   /** ECDSA P-256 over SHA-256 of the data: r ‖ s, 64 bytes. */
   signReceipt(id: Buffer, data: Buffer): Buffer {
     return this.token.pool.use('signing a receipt', (session) => {
