@@ -139,11 +139,11 @@ export class LoadWorld {
     }
   }
 
-  /** A figure of the server's metrics; undefined when there is none of that name. */
-  async metric(name: string): Promise<number | undefined> {
+  /** A figure of the server's metrics, of that name and with that label; of several units the sum. None: undefined. */
+  async metric(name: string, label = ''): Promise<number | undefined> {
     const { text } = await this.world.api('GET', '/metrics');
-    const found = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1];
-    return found === undefined ? undefined : Number(found);
+    const found = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*${label}[^}]*\\})? (\\S+)$`, 'gm'))];
+    return found.length === 0 ? undefined : found.reduce((sum, [, figure]) => sum + Number(figure), 0);
   }
 
   /** Resident bytes of a process. */
