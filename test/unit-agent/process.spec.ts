@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { coreFilesIn, NO_CORE_FILES, withCoreFiles } from '../core-files.js';
 import { AGENT, AgentWorld, eventually } from './agent-world.js';
 import { Ceremony } from './ceremony.js';
 
@@ -81,6 +82,15 @@ describe('the process of an agent', () => {
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) world.child?.kill(signal);
     await (await world.admin()).probe();
     expect(world.stderr).not.toContain('Debugger');
+  });
+
+  it('leaves no core file when it is aborted, whatever limit it was started with', async () => {
+    await world.start({ under: withCoreFiles(world.root) });
+    const { child } = world;
+    expect(readFileSync(`/proc/${child?.pid}/limits`, 'utf8')).toMatch(NO_CORE_FILES);
+    expect(world.said('core-files-allowed')).toBe(false);
+    await world.stop('SIGABRT');
+    expect([child?.signalCode, coreFilesIn(world.root)]).toEqual(['SIGABRT', []]);
   });
 
   it.each(['--inspect=0', '--heapsnapshot-signal=SIGUSR2', '--report-on-signal'])(
