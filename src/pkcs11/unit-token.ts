@@ -9,7 +9,7 @@ import { type Importer, importMasterKey, TokenImporter } from './importer.js';
 import { type TokenObject, takeInventory } from './inventory.js';
 import type { Imported } from './key-import.js';
 import { type ImportPairBits, MECHANISMS } from './mechanisms.js';
-import { attribute, destroyAll, findAll, idOf, theOne } from './objects.js';
+import { dataIn, destroyAll, theOne } from './objects.js';
 import type { SealedKey } from './sealed-key.js';
 import * as templates from './templates.js';
 import { type OpenToken, Token, type TokenInfo } from './token.js';
@@ -106,12 +106,7 @@ export class UnitToken {
 
   /** Every data object of this label; a torn one has an empty value. */
   readData(label: string): { id: Buffer; value: Buffer }[] {
-    return this.token.pool.use('reading data objects', (session) =>
-      findAll(session, templates.dataLabelled(label)).map((object) => ({
-        id: idOf(session, object),
-        value: attribute(session, object, pkcs11js.CKA_VALUE) ?? Buffer.alloc(0),
-      })),
-    );
+    return this.token.pool.use('reading data objects', (session) => dataIn(session, templates.dataLabelled(label)));
   }
 
   /**
