@@ -30,6 +30,16 @@ export class LoadWorld {
     const directory = mkdtempSync(join(tmpdir(), 'ksl-'));
     const env = { ...faultyModule(directory), KEYSTEAD_LIMIT_KEYS: '0', KEYSTEAD_LOG_LEVEL: 'warn' };
     const world = await World.withInstance(3, { embedded: true, env });
+    try {
+      return await LoadWorld.#of(world, directory);
+    } catch (cause) {
+      await world.end();
+      rmSync(directory, { recursive: true });
+      throw cause;
+    }
+  }
+
+  static async #of(world: World, directory: string): Promise<LoadWorld> {
     await world.initialise();
     const units = (await world.units()).map(({ id }) => id);
     const made = new LoadWorld(world, units, await createKey(world, 'root'), directory);
