@@ -45,7 +45,7 @@ export class UnitPicker {
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     let failure: KeysteadError | undefined;
-    const failed = new Map<string, ErrorCode>();
+    let failed: Map<string, ErrorCode> | undefined;
     for (const unitId of this.#inTurn(instanceId, avoid)) {
       const { breaker } = this.fleet.link(unitId);
       try {
@@ -58,7 +58,7 @@ export class UnitPicker {
           throw cause;
         }
         this.#blame(unitId, cause.code);
-        failed.set(unitId, cause.code);
+        failed = (failed ?? new Map()).set(unitId, cause.code);
         if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
       }
     }
