@@ -148,8 +148,8 @@ export class CrashWorld {
     const wrong = (await this.world.states())
       .filter((state) => state !== this.#act.after)
       .map((state) => `a unit is ${state}`);
-    const { code, stdout } = await this.world.kp('crypto-units', 'diff');
-    if (code !== 0) wrong.push(`the units differ: ${stdout}`);
+    const { code, stdout, stderr } = await this.world.kp('crypto-units', 'diff');
+    if (code !== 0) wrong.push(`the units differ: ${stdout}${stderr}\n${this.world.logTail()}`);
     await this.#act.undo(this.world);
     return wrong;
   }

@@ -115,9 +115,12 @@ describe('a token that is wiped behind our back', () => {
     const { serial } = (await world.api('GET', `/api/v1/cryptounits/${id}`)).body;
     keep(id);
     const env = { PATH: process.env['PATH'] ?? '', SOFTHSM2_CONF: join(world.unitDir(id), 'softhsm2.conf') };
+    const agent = world.agentPid(id);
+    process.kill(agent, 'SIGSTOP'); // between the two it would see a token without its record, which is another test
     await succeed(run('softhsm2-util', ['--delete-token', '--serial', serial], { env }));
     const anew = ['--init-token', '--free', '--label', 'x', '--so-pin', '123456', '--pin', '123456'];
     await succeed(run('softhsm2-util', anew, { env }));
+    process.kill(agent, 'SIGCONT');
     await becomes(world, id, ['Reachable', 'False']);
     await assertSetAside(id);
     expect((await unitOf(world, id)).conditions[0]?.message).toContain(serial);
