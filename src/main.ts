@@ -2,6 +2,7 @@ import { loadConfig, unknownVariables } from './config/config.js';
 import { makeLog } from './config/log.js';
 import { LogOutput } from './config/log-output.js';
 import { Server } from './server.js';
+import { forbidCoreFiles } from './shared/core-files.js';
 import { EXIT_CODE, KeysteadError, messageOf } from './shared/errors.js';
 import { ignoreUserSignals } from './shared/node-options.js';
 
@@ -22,6 +23,7 @@ export async function serve(): Promise<void> {
       process.exit(1);
     });
     ignoreUserSignals();
+    if (!forbidCoreFiles()) log.warn({ event: 'core-files-allowed' });
 
     const started = Server.start(config, log);
     const stop = async (signal: NodeJS.Signals) => {

@@ -1,5 +1,6 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { type AccessKey, AlibabaWorld, signedQuery } from './alibaba-kms/alibaba-world.js';
 import { createKey, instanceHeader, Load, opens, patience, serves, unitOf, wrap } from './units.js';
 import { until, World } from './world.js';
 
@@ -87,8 +88,16 @@ describe('when no unit is left', () => {
   const ready = () => world.api('GET', '/readyz');
   const useKey = () => world.api('POST', `/api/v2/keys/${key}/actions/wrap`, {}, instanceHeader(world));
 
-  it("clients get IBM's 503 and /readyz says 503 with Retry-After within 2 s, then all comes back by itself", async () => {
+  /** The answer to a request that names an access key and is not signed with it. */
+  const unsigned = async (accessKey: AccessKey) => {
+    const query = signedQuery('ListKeys', {}, { ...accessKey, access_key_secret: 'of another key' });
+    const answer = await fetch(`${world.url}/?${query}`, { method: 'POST' });
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  it("clients get IBM's 503 that names the units, and /readyz 503 with Retry-After, within 2 s; all comes back by itself", async () => {
     const sealed = await wrap(world, key);
+    const { accessKey } = await AlibabaWorld.of(world);
     for (const id of ids) renameSync(tokens(id), away(id));
     const began = Date.now();
     await until(async () => (await ready()).status === 503, patience(2_000));
@@ -97,7 +106,13 @@ describe('when no unit is left', () => {
     expect((await ready()).headers.get('retry-after')).toBe('2');
     const asked = await useKey();
     expect([asked.status, asked.headers.get('retry-after')]).toEqual([503, '2']);
-    expect(asked.body.resources[0].reasons[0].code).toBe('SERVICE_UNAVAILABLE_ERR');
+    const [{ code, message }] = asked.body.resources[0].reasons;
+    expect(code).toBe('SERVICE_UNAVAILABLE_ERR');
+    const lost = ids.map((id) => `crypto unit ${id}: kms-initialized (TokenLost)`);
+    expect(message).toBe([NO_UPSTREAM, ...lost, 'next: kp crypto-units'].join('; '));
+    const bySigning = await unsigned(accessKey);
+    expect([bySigning.status, bySigning.text]).toEqual([503, expect.stringContaining(NO_UPSTREAM)]);
+    expect(bySigning.text).not.toContain(ids[0]); // whether the signature is right, no unit could say
     expect(new Set(await world.states())).toEqual(new Set(['kms-initialized']));
     for (const id of ids) renameSync(away(id), tokens(id));
     await until(async () => (await ready()).status === 200, 10_000);

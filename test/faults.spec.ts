@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -10,6 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AuditLine } from '../src/audit/audit-line.entity.js';
+import { findSoftHsm } from '../src/pkcs11/find-module.js';
+import { unsealedPin } from '../src/unit-agent/pin-source.js';
+import { SealKey } from '../src/unit-agent/seal.js';
+import { UnitDir } from '../src/unit-agent/unit-dir.js';
+import { openWith } from './database/own-database.js';
 import { becomes, createKey, Load, opens, serves, succeed, unitOf, wrap } from './units.js';
 import { run, until, World } from './world.js';
 
@@ -107,9 +115,12 @@ describe('a token that is wiped behind our back', () => {
     const { serial } = (await world.api('GET', `/api/v1/cryptounits/${id}`)).body;
     keep(id);
     const env = { PATH: process.env['PATH'] ?? '', SOFTHSM2_CONF: join(world.unitDir(id), 'softhsm2.conf') };
+    const agent = world.agentPid(id);
+    process.kill(agent, 'SIGSTOP'); // between the two it would see a token without its record, which is another test
     await succeed(run('softhsm2-util', ['--delete-token', '--serial', serial], { env }));
     const anew = ['--init-token', '--free', '--label', 'x', '--so-pin', '123456', '--pin', '123456'];
     await succeed(run('softhsm2-util', anew, { env }));
+    process.kill(agent, 'SIGCONT');
     await becomes(world, id, ['Reachable', 'False']);
     await assertSetAside(id);
     expect((await unitOf(world, id)).conditions[0]?.message).toContain(serial);
@@ -138,6 +149,57 @@ describe('a token that is wiped behind our back', () => {
     putBack(id);
     await serves(world, id, 20_000);
   });
+});
+
+describe('a token whose master key somebody with the PIN changed', () => {
+  afterEach(() => putBack(ids[1] ?? ''));
+
+  /** Changes what is on the token, under the agent that has it open; SoftHSM takes part in it as one more process. */
+  function change(id: string, how: string) {
+    using pin = unsealedPin(new UnitDir(world.unitDir(id)), SealKey.open(join(world.dataDir, 'seal-key'), false));
+    const script = fileURLToPath(new URL('unit-agent/change-master-key.mjs', import.meta.url));
+    const env = { ...process.env, SOFTHSM2_CONF: join(world.unitDir(id), 'softhsm2.conf') };
+    const ran = spawnSync(process.execPath, [script, findSoftHsm() ?? '', how], { env, input: pin?.bytes });
+    expect([ran.stdout.toString(), ran.stderr.toString()]).toEqual(['changed\n', '']);
+  }
+
+  /** How often the unit wrapped for a client. */
+  async function wrapsOf(unitId: string): Promise<number> {
+    const db = await openWith(world.databaseUrl, [AuditLine]);
+    try {
+      return await db.manager.countBy(AuditLine, { unitId, act: 'kms.secrets.wrap' });
+    } finally {
+      await db.destroy();
+    }
+  }
+
+  it.each([
+    ['into another one under the same ids', 'another'],
+    ['in the half that authenticates rows', 'another-mac'],
+    ['so that there are two of the same id', 'two'],
+    ['so that there is none', 'none'],
+  ])(
+    '%s is a MasterKeyMismatch within 10 s and serves no request, before and after a restart of its agent',
+    async (_what, how) => {
+      const [, id = ''] = ids;
+      keep(id);
+      change(id, how);
+      await becomes(world, id, ['Quarantined', 'True', 'MasterKeyMismatch']);
+      await assertSetAside(id);
+      const before = await wrapsOf(id);
+      const pid = world.agentPid(id);
+      process.kill(pid, 'SIGKILL');
+      await until(async () => world.agentPid(id) !== pid, 10_000);
+      await becomes(world, id, ['Quarantined', 'True', 'MasterKeyMismatch']);
+      await assertSetAside(id);
+      expect((await unitOf(world, id)).conditions).toContainEqual(
+        expect.objectContaining({ type: 'MasterKeyMatches', status: 'False', reason: 'CheckFailed' }),
+      );
+      expect(await wrapsOf(id)).toBe(before);
+      putBack(id);
+      await serves(world, id, 20_000);
+    },
+  );
 });
 
 it('a token.object that is emptied is recovered from its copy', async () => {

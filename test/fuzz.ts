@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { spkiOf } from '../src/admins/public-key.js';
 import { type CommandPayload, signCommand } from '../src/admins/signed-command.js';
 import { Admins, adminKey, codeOf, MasterKey, publicPem } from './admin.js';
-import { CALLERS, type Callers } from './callers.js';
+import { CALLERS, type Caller, type Callers } from './callers.js';
 import { codeIn, type Got, type Sent, send, wrongWithRefusal } from './hostile.js';
 import { methodOf, type Names, ROUTES, type Route, WRAP } from './routes.js';
+import { patience } from './units.js';
 import type { World } from './world.js';
 
 /**
@@ -13,6 +14,7 @@ import type { World } from './world.js';
  */
 
 const STRANGER = adminKey();
+const LONGEST_MS = 2_000;
 
 /** Payloads of commands, right in every respect but that their signer is nobody. */
 async function strangersPayloads(admins: Admins, unit: string): Promise<CommandPayload[]> {
@@ -125,6 +127,7 @@ interface Wild {
 function requests(
   names: Names,
   callers: Callers,
+  by: fc.Arbitrary<Caller>,
   payloads: readonly CommandPayload[],
   ciphertext: string,
 ): fc.Arbitrary<Wild> {
@@ -139,7 +142,7 @@ function requests(
   return fc
     .record({
       route: fc.constantFrom(...Object.keys(ROUTES), ...Object.keys(ROUTES).filter((route) => ROUTES[route]?.body)),
-      caller: fc.oneof({ weight: 3, arbitrary: fc.constant('Manager' as const) }, fc.constantFrom(...CALLERS)),
+      caller: by,
       document,
       changes,
       raw: rarely(
@@ -177,8 +180,17 @@ function wrongWith({ route }: Wild, got: Got): string | null {
   return wrongWithRefusal(got);
 }
 
-/** Sends so many requests, each of which is answered as documented; then everything still stands and serves. */
-export async function fuzz(world: World, names: Names, callers: Callers, count: number): Promise<void> {
+const ANYBODY = fc.oneof({ weight: 3, arbitrary: fc.constant<Caller>('Manager') }, fc.constantFrom(...CALLERS));
+
+/**
+ * Sends so many requests, of one caller or of all, each of which is answered as documented and in time; then everything
+ * still stands and serves.
+ */
+export async function fuzz(
+  { world, names, callers }: { readonly world: World; readonly names: Names; readonly callers: Callers },
+  count: number,
+  caller?: Caller,
+): Promise<void> {
   const admins = new Admins(world);
   const units = (await world.units()).map(({ id }) => id);
   const standing = async () => ({
@@ -193,8 +205,11 @@ export async function fuzz(world: World, names: Names, callers: Callers, count: 
 
   const before = await standing();
   const payloads = await strangersPayloads(admins, names.unit);
-  const answered = fc.asyncProperty(requests(names, callers, payloads, ciphertext), async (wild) => {
+  const by = caller === undefined ? ANYBODY : fc.constant(caller);
+  const answered = fc.asyncProperty(requests(names, callers, by, payloads, ciphertext), async (wild) => {
+    const began = performance.now();
     expect(wrongWith(wild, await send(world, wild.sent))).toBeNull();
+    expect(performance.now() - began).toBeLessThan(patience(LONGEST_MS));
   });
   await fc.assert(answered, { numRuns: count });
 

@@ -1,5 +1,6 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
 import { createKey, instanceHeader, Load, opens, patience, succeed, wrap } from './units.js';
 import { ROOT, until, World } from './world.js';
 
@@ -119,9 +120,45 @@ describe('with an instance', () => {
   });
 });
 
+const data = () => join(world.dataDir, 'postgres', 'data');
+const postmaster = () => Number(readFileSync(join(data(), 'postmaster.pid'), 'utf8').split('\n')[0]);
+
+describe('/livez', () => {
+  /** How long nineteen answers of twenty took at most, asked for so long one after the other; each of them is 200. */
+  async function slowestOf(milliseconds: number): Promise<number> {
+    const took: number[] = [];
+    for (const end = Date.now() + milliseconds; Date.now() < end; await after(10)) {
+      const began = performance.now();
+      const { status } = await get('/livez');
+      took.push(performance.now() - began);
+      expect(status).toBe(200);
+    }
+    return took.sort((a, b) => a - b)[Math.floor(took.length * 0.95)] ?? Number.NaN;
+  }
+
+  const childrenOf = (pid: number) =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+
+  it('answers within 50 ms while clients load the server, and while the agents and PostgreSQL hang', async () => {
+    const load = new Load(world, await createKey(world, 'loaded'), 16);
+    await load.more(100);
+    expect(await slowestOf(2_000)).toBeLessThan(patience(50));
+    const hanging = [
+      ...(await world.units()).map(({ id }) => world.agentPid(id)),
+      ...[postmaster(), ...childrenOf(postmaster())],
+    ];
+    try {
+      for (const pid of hanging) process.kill(pid, 'SIGSTOP');
+      expect(await slowestOf(1_500)).toBeLessThan(patience(50));
+    } finally {
+      for (const pid of hanging) process.kill(pid, 'SIGCONT');
+      await load.stop();
+    }
+    await comesTo('operational');
+  }, 60_000);
+});
+
 describe('when PostgreSQL dies', () => {
-  const data = () => join(world.dataDir, 'postgres', 'data');
-  const postmaster = () => Number(readFileSync(join(data(), 'postmaster.pid'), 'utf8').split('\n')[0]);
   let key: string;
   beforeAll(async () => {
     key = await createKey(world, 'root');

@@ -1,13 +1,20 @@
+import { ROLES } from '../src/shared/permissions.js';
 import { fuzz } from './fuzz.js';
 import { HostileWorld } from './hostile-world.js';
 
-/** A long form of the last test of hostile-input.spec.ts. */
+/** A long form of the last test of hostile-input.spec.ts: so many requests of each role. */
+const REQUESTS = Number(process.env['KEYSTEAD_FUZZ_REQUESTS'] ?? 100_000);
+
 let hostile: HostileWorld;
 beforeAll(async () => {
   hostile = await HostileWorld.start();
 }, 120_000);
 afterAll(() => hostile.world.end());
 
-it('20,000 requests over all routes and callers: no fault, no end of a process, and the server serves on', async () => {
-  await fuzz(hostile.world, hostile.names, hostile.callers, 20_000);
-}, 1_800_000);
+it.each(ROLES)(
+  `${REQUESTS} requests of a %s over all routes: no fault, no end of a process, and the server serves on`,
+  async (role) => {
+    await fuzz(hostile, REQUESTS, role);
+  },
+  7_200_000,
+);

@@ -124,7 +124,7 @@ describe('values that look right', () => {
 
 describe('anything at all', () => {
   it('3,000 requests over all routes and callers: no fault, no end of a process, and the server serves on', async () => {
-    await fuzz(hostile.world, hostile.names, hostile.callers, 3000);
+    await fuzz(hostile, 3000);
     await hostile.accept(); // keys were made, and operations of a stranger refused
   }, 240_000);
 });

@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseCommand, signCommand } from '../src/admins/signed-command.js';
 import { PLANS_KEPT } from '../src/unit-agent/unit-record.js';
 import { Admins, adminKey, assertOk, codeOf, publicPem } from './admin.js';
+import { SetClock } from './clock/set-clock.js';
 import { type Answer, World } from './world.js';
 
 /** Signed commands that come a second time: they are answered as the first time, and nothing happens. */
+const directory = mkdtempSync(join(tmpdir(), 'ks-replay-'));
+const clock = new SetClock(directory);
 let world: World;
 let admins: Admins;
 let units: string[];
 let copy: string;
 beforeAll(async () => {
-  world = await World.withInstance(2);
+  world = await World.withInstance(2, { env: clock.env });
   admins = new Admins(world);
   units = (await world.units()).map((unit) => unit.id);
   for (const unit of units) assertOk(await admins.claim(unit));
@@ -19,13 +25,17 @@ beforeAll(async () => {
   await world.launch();
   await admins.reach(units);
 }, 120_000);
-afterAll(() => world.end());
+afterAll(async () => {
+  await world.end();
+  rmSync(directory, { recursive: true });
+});
 
 /** What was sent, and what the units said. */
 interface Captured {
   readonly document: string;
   readonly answer: Answer;
 }
+const AT_ONCE = 50;
 const deputy = adminKey();
 const addDeputy = { type: 'admin', name: 'DEPUTY', certificate: publicPem(deputy) };
 let added: Captured;
@@ -81,6 +91,17 @@ describe('the same document', () => {
     await expectSame(refused);
   });
 
+  it('a thousand times more is answered the same a thousand times', async () => {
+    const before = [await records(), (await auditLines()).length];
+    for (const { document, answer } of [added, refused]) {
+      for (let sent = 0; sent < 1_000; sent += AT_ONCE) {
+        const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => admins.send(document)));
+        expect(new Set(answers.map(({ text }) => text))).toEqual(new Set([answer.text]));
+      }
+    }
+    expect([await records(), (await auditLines()).length]).toEqual(before);
+  }, 60_000);
+
   it('is answered the same when the units have long forgotten it', async () => {
     await pushOut();
     await expectSame(added);
@@ -106,6 +127,45 @@ describe('the same document', () => {
     expect(codeOf(await admins.send(signCommand(payload, [adminKey()])))).toBe('PLAN_REUSED');
     expect(codeOf(await admins.claim(units[0] ?? '', plan))).toBe('PLAN_REUSED');
     expect(await records()).toEqual(before);
+  });
+});
+
+/** An hour: longer than a document lives. */
+describe.each([3_600, -3_600])('after the clocks of server and agents were set by %i s', (seconds) => {
+  beforeAll(() => clock.set(seconds));
+  afterAll(async () => {
+    clock.set(0);
+    await admins.reach(units);
+  });
+
+  it('documents that the units remember or have forgotten are answered as before', async () => {
+    await admins.reach(units);
+    expect(Date.parse((await admins.facts(units[0] ?? '')).at) - Date.now()).toBeCloseTo(seconds * 1_000, -5);
+    await expectSame(added);
+    await expectSame(refused);
+  });
+
+  it('no document is taken that was signed by the right time, and no counter is used up', async () => {
+    const before = await records();
+    const { body } = (await capture('mk.random', { bytes: 32 })).answer;
+    expect(body.units.map((unit: { error: { code: string } }) => unit.error.code)).toEqual([
+      'COMMAND_EXPIRED',
+      'COMMAND_EXPIRED',
+    ]);
+    expect(await records()).toEqual(before);
+  });
+
+  it('what the units do by their clock is not done again by the right one', async () => {
+    const at = Date.now() + seconds * 1_000;
+    const moments = { issuedAt: new Date(at).toISOString(), expiresAt: new Date(at + 300_000).toISOString() };
+    const payload = await admins.payload('mk.random', { bytes: 32 }, units, moments);
+    const document = signCommand(payload, [admins.key]);
+    const done = { document, answer: await admins.send(document) };
+    expect(done.answer.body.units.map((unit: { outcome: string }) => unit.outcome)).toEqual(['ok', 'ok']);
+    await expectSame(done);
+    clock.set(0);
+    await expectSame(done);
+    clock.set(seconds);
   });
 });
 
@@ -139,16 +199,20 @@ describe('after the database was restored to an older copy', () => {
   });
 
   it.each([
-    ['was done', () => added],
-    ['was refused', () => refused],
-  ])('the units refuse a document that they have forgotten and that %s: COMMAND_REPLAYED', async (_what, captured) => {
+    ['was done', 'COMMAND_REPLAYED', () => added, 0],
+    ['was refused', 'COMMAND_REPLAYED', () => refused, 0],
+    ['was done, when their clocks are an hour ahead', 'COMMAND_EXPIRED', () => added, 3_600],
+    ['was done, when their clocks are an hour behind', 'COMMAND_EXPIRED', () => added, -3_600],
+  ])('the units refuse a document that they have forgotten and that %s: %s', async (_what, code, captured, seconds) => {
     const before = await records();
+    clock.set(seconds);
     const { body } = await admins.send(captured().document);
+    clock.set(0);
     expect(
       body.units.map((unit: { error: { code: string }; receipt: null }) => [unit.error.code, unit.receipt]),
     ).toEqual([
-      ['COMMAND_REPLAYED', null],
-      ['COMMAND_REPLAYED', null],
+      [code, null],
+      [code, null],
     ]);
     expect(await records()).toEqual(before);
   });

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
+import { noHealthyUpstream } from '../crypto-units/no-healthy-upstream.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
 import { FreshRows } from '../database/fresh-rows.js';
 import { ReadLane } from '../database/read-lane.js';
+import { KeysteadError } from '../shared/errors.js';
 import type { AccessKey } from './access-key.entity.js';
 import type { AccessKeyDialect } from './access-key.js';
 import { accessKeyRow, secretAad } from './access-key-row.js';
@@ -62,9 +64,9 @@ export class AccessKeys {
   async #secretOf(key: AccessKey): Promise<Buffer> {
     const known = this.#secrets.get(key);
     if (known !== undefined) return Buffer.from(known);
-    const { result } = await this.units.use(key.instanceId, (unit) =>
-      unit.decrypt(accessKeyRow(key), key.blob, key.mac, secretAad(key.id), key.sealed),
-    );
+    const { result } = await this.units
+      .use(key.instanceId, (unit) => unit.decrypt(accessKeyRow(key), key.blob, key.mac, secretAad(key.id), key.sealed))
+      .catch(tellNothing);
     if (this.#secrets.size < MOST_SECRETS) this.#keep(key, Buffer.from(result));
     return result;
   }
@@ -77,4 +79,9 @@ export class AccessKeys {
       if (this.#secrets.get(key) === secret) this.#secrets.delete(key);
     }, SECRET_KEPT_MS).unref();
   }
+}
+
+/** Who asks is not known yet: he hears that no unit serves, and of no unit. */
+function tellNothing(cause: unknown): never {
+  throw cause instanceof KeysteadError && cause.code === 'NO_HEALTHY_UPSTREAM' ? noHealthyUpstream([]) : cause;
 }

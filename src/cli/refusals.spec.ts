@@ -40,6 +40,16 @@ test('a 401 has no reasons: it is the API key, unless the words say that a role 
   expect(refusalOf(answer(401, { errorMsg: role }), url)).toMatchObject({ code: 'FORBIDDEN' });
 });
 
+test('the next command of a sentence is said once', () => {
+  const message =
+    'no healthy upstream: no crypto units; crypto unit a: kms-initialized (AgentDown); next: kp crypto-units';
+  const reasons = [{ code: 'SERVICE_UNAVAILABLE_ERR', message, status: 503 }];
+  expect(refusalOf(answer(503, { errorMsg: 'Service Unavailable', reasons }), url)).toMatchObject({
+    message: 'no healthy upstream: no crypto units; crypto unit a: kms-initialized (AgentDown)',
+    next: 'kp crypto-units',
+  });
+});
+
 test("a plain line is taken at its word, as IBM's 503; a page is not", () => {
   const line = 'no healthy upstream: no crypto units are in kms-initialized state at this time';
   expect(refusalOf({ status: 503, text: line }, url)).toMatchObject({

@@ -80,7 +80,14 @@ export function refusalOf(response: HttpResponse, url: URL): KeysteadError {
   const said = reason?.message ?? resource?.errorMsg ?? plainSentence(response.text);
   const message = said ?? `${url.origin}${url.pathname} answered ${response.status}`;
   const next = NEXT[code];
-  return next === undefined ? new KeysteadError(code, message) : new CommandFailure(code, message, named(next, url));
+  if (next === undefined) return new KeysteadError(code, message);
+  return new CommandFailure(code, withoutNext(message, next), named(next, url));
+}
+
+/** The server's sentence may end in the command that stands below it on its own line. */
+function withoutNext(message: string, next: string): string {
+  const end = `; next: ${next}`;
+  return message.endsWith(end) ? message.slice(0, -end.length) : message;
 }
 
 function codeOf(word: string | undefined, status: number): ErrorCode {

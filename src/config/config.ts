@@ -85,7 +85,7 @@ const ENVIRONMENT = z.object({
   KEYSTEAD_CALL_DEADLINE_MS: milliseconds(100, 600_000)
     .default(3000)
     .describe('How long one call to a unit may take before its agent is restarted'),
-  KEYSTEAD_PROBE_INTERVAL_MS: milliseconds(100, 60_000).default(2000).describe('How often every unit is probed'),
+  KEYSTEAD_PROBE_INTERVAL_MS: milliseconds(100, 60_000).default(1500).describe('How often every unit is probed'),
   KEYSTEAD_DRAIN_MS: milliseconds(0, 5000)
     .default(0)
     .describe('How long /readyz says no before the listener closes on SIGTERM; for load balancers that poll'),

@@ -210,7 +210,7 @@ function differences(a: RecordFacts | null, b: RecordFacts | null): string[] {
 }
 
 /** TOKEN_LOST → TokenLost. */
-function reasonOf(code: string): string {
+export function reasonOf(code: string): string {
   return code
     .toLowerCase()
     .split('_')

@@ -19,7 +19,7 @@ export interface LinkSettings {
   readonly probeIntervalMs: number;
 }
 
-/** While the agent is silent it is asked again after a pause that doubles up to this one. */
+/** While the agent is silent it is asked again after a pause that doubles up to this one; so is one that is not well. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 1_000;
 /** Use of a key takes milliseconds. An agent that takes longer than this part of the deadline is left for another one. */
@@ -174,10 +174,11 @@ export class UnitLink {
   async #keepProbing(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       this.#nudge = new AbortController();
-      const { kind } = await this.probe();
+      const seen = await this.probe();
       const { probeIntervalMs } = this.settings;
-      this.#pauseMs = kind === 'facts' ? 0 : Math.min(Math.max(2 * this.#pauseMs, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-      const pause = kind === 'facts' ? probeIntervalMs : Math.min(jittered(this.#pauseMs), probeIntervalMs);
+      const well = seen.kind === 'facts' && seen.canary;
+      this.#pauseMs = well ? 0 : Math.min(Math.max(2 * this.#pauseMs, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+      const pause = well ? probeIntervalMs : Math.min(jittered(this.#pauseMs), probeIntervalMs);
       const wake = AbortSignal.any([this.#nudge.signal, this.#stopped.signal]);
       await after(pause, undefined, { signal: wake }).catch(() => undefined); // woken early
     }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { type ErrorCode, KeysteadError, needs } from '../shared/errors.js';
+import { type ErrorCode, KeysteadError } from '../shared/errors.js';
 import type { CryptoClient } from '../unit-agent/client.js';
 import { Fleet } from './fleet.js';
-import { theInstance } from './read-units.query.js';
+import { noHealthyUpstream } from './no-healthy-upstream.js';
 
 /** The unit cannot serve now; a request that meets only such units finds no unit at all. */
 const DOES_NOT_SERVE: readonly ErrorCode[] = [
@@ -18,9 +18,6 @@ const DOES_NOT_SERVE: readonly ErrorCode[] = [
 
 /** Faults of a unit, not of the request: another unit may do better. Everything else would fail there too. */
 const TRY_ANOTHER: readonly ErrorCode[] = [...DOES_NOT_SERVE, 'UNIT_FAULT', 'KEY_ROW_INVALID'];
-
-/** IBM's words for it; clients look for them. */
-export const NO_HEALTHY_UPSTREAM = 'no healthy upstream: no crypto units are in kms-initialized state at this time';
 
 /** Half a millisecond of a unit's time. */
 const MOST_AT_ONCE = 16;
@@ -48,6 +45,7 @@ export class UnitPicker {
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     let failure: KeysteadError | undefined;
+    let failed: Map<string, ErrorCode> | undefined;
     for (const unitId of this.#inTurn(instanceId, avoid)) {
       const { breaker } = this.fleet.link(unitId);
       try {
@@ -60,10 +58,11 @@ export class UnitPicker {
           throw cause;
         }
         this.#blame(unitId, cause.code);
+        failed = (failed ?? new Map()).set(unitId, cause.code);
         if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
       }
     }
-    throw failure ?? new KeysteadError('NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    throw failure ?? noHealthyUpstream(this.fleet.views(instanceId), failed);
   }
 
   async #attempt<T>(instanceId: string, unitId: string, work: (unit: CryptoClient) => Promise<T>): Promise<T> {
@@ -78,13 +77,6 @@ export class UnitPicker {
     if (code === 'KEY_ROW_INVALID') link.breaker.refused();
     else link.breaker.failed(Date.now(), code === 'UNIT_UNREACHABLE');
     link.probeSoon();
-  }
-
-  /** The instance that a request means. NO_HEALTHY_UPSTREAM when none of its units serves, whatever is asked for. */
-  async servedInstance(named: string | undefined): Promise<string> {
-    const instanceId = await theInstance(this.fleet, named);
-    needs(this.serving(instanceId).length > 0, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
-    return instanceId;
   }
 
   /** Ids of the units that serve the instance now. */

@@ -54,6 +54,11 @@ export class CryptoCore {
     });
   }
 
+  hmacOnToken(id: Buffer, data: Buffer): Buffer {
+    const key = this.#resident.onToken(id);
+    return this.token.pool.use('computing an HMAC', (session) => hmacSha256(session, key, data));
+  }
+
   generateRootKey(mkWrapId: Buffer): Buffer {
     return this.#rules.freshHandles(() => this.#rootKeys.generate(mkWrapId));
   }

@@ -69,6 +69,14 @@ export function idOf(session: Session, object: Handle): Buffer {
   );
 }
 
+/** Id and value of every data object that matches; a torn one has an empty value. */
+export function dataIn(session: Session, template: Template): { id: Buffer; value: Buffer }[] {
+  return findAll(session, template).map((object) => ({
+    id: idOf(session, object),
+    value: attribute(session, object, pkcs11js.CKA_VALUE) ?? Buffer.alloc(0),
+  }));
+}
+
 /** Every token object with this id, of any class. The id must not be empty: an object that does not tell its own would match. */
 export function withId(session: Session, id: Buffer): Handle[] {
   const all = findAll(session, [{ type: pkcs11js.CKA_TOKEN, value: true }]);

@@ -9,7 +9,7 @@ import { type Importer, importMasterKey, TokenImporter } from './importer.js';
 import { type TokenObject, takeInventory } from './inventory.js';
 import type { Imported } from './key-import.js';
 import { type ImportPairBits, MECHANISMS } from './mechanisms.js';
-import { attribute, destroyAll, findAll, idOf, theOne } from './objects.js';
+import { dataIn, destroyAll, theOne } from './objects.js';
 import type { SealedKey } from './sealed-key.js';
 import * as templates from './templates.js';
 import { type OpenToken, Token, type TokenInfo } from './token.js';
@@ -115,12 +115,7 @@ export class UnitToken {
 
   /** Every data object of this label; a torn one has an empty value. */
   readData(label: string): { id: Buffer; value: Buffer }[] {
-    return this.token.pool.use('reading data objects', (session) =>
-      findAll(session, templates.dataLabelled(label)).map((object) => ({
-        id: idOf(session, object),
-        value: attribute(session, object, pkcs11js.CKA_VALUE) ?? Buffer.alloc(0),
-      })),
-    );
+    return this.token.pool.use('reading data objects', (session) => dataIn(session, templates.dataLabelled(label)));
   }
 
   /**
@@ -170,6 +165,11 @@ export class UnitToken {
   /** HMAC-SHA-256 (32 bytes) by the unit-mac or mk-mac of this id. */
   hmac(id: Buffer, data: Buffer): Buffer {
     return this.#core.hmac(id, data);
+  }
+
+  /** The same by the key that is on the token now; what is in daily use is a copy, which goes on when the key is changed. */
+  hmacOnToken(id: Buffer, data: Buffer): Buffer {
+    return this.#core.hmacOnToken(id, data);
   }
 
   /** ECDSA P-256 over SHA-256 of the data: r ‖ s, 64 bytes. */

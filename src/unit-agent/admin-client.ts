@@ -21,7 +21,7 @@ export class AdminClient {
   }
 
   facts(request: FactsRequest): Promise<FactsAnswer> {
-    return this.#ask('facts', request);
+    return this.#ask('facts', request, request.capabilities ? ACT_DEADLINE_MS : undefined);
   }
 
   capabilities(): Promise<Capabilities> {

@@ -31,7 +31,7 @@ export const USAGE = `usage:
   keystead agent --unit-dir DIR --listen tls:HOST:PORT --tls-cert FILE --tls-key FILE --tls-client-ca FILE
                  --seal-key FILE [token] [--hang-ms N]
       the agent of one crypto unit, by itself, for servers that find it through KEYSTEAD_AGENTS_FILE. DIR and the seal
-      key are made when they are not there. SIGTERM ends it; SIGHUP reads the TLS files again. It ends itself when its
+      key are made when they are not there. SIGTERM ends it; SIGHUP reads the TLS files again, if any. It ends itself when its
       module hangs longer than N milliseconds (default 4000): let something start it again.
       token: none of these options makes a SoftHSM2 token in DIR; a prepared token is named by
         --module FILE (--token-serial SERIAL | --token-label LABEL) --pin-file FILE

@@ -1,5 +1,6 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { softHsmConfPath, writeSoftHsmConf } from '../pkcs11/provision-softhsm.js';
+import { forbidCoreFiles } from '../shared/core-files.js';
 import { EXIT_CODE, KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { ignoreUserSignals, openingOption } from '../shared/node-options.js';
 import { openLog } from './agent-log.js';
@@ -36,11 +37,13 @@ async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void>
   dir.write('agent.pid', `${process.pid}\n`);
   const watchdog = alone && new Watchdog(alone.hangMs);
   const log = openLog(dir.id, (event) => watchdog?.hear(event));
+  if (!forbidCoreFiles()) log.warn({ event: 'core-files-allowed' });
   const unit = openUnit(dir, task.sealKey, log);
   const server = await AgentServer.listen(unit, task.listening);
   const stop = stopper(unit, server);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  process.on('SIGHUP', () => undefined); // it is for the TLS files (listening.ts), and ends no agent that has none
   if (task.lifeLine) {
     process.stdin.on('close', stop).on('end', stop).on('error', stop).resume();
   }

@@ -12,7 +12,7 @@ type Proof = Pick<MasterKeyRecord, 'mkId' | 'mkvp' | 'checkBlob' | 'checkAnswer'
  */
 export function masterKeyMatches(token: UnitToken, instance: string, mk: Proof): boolean {
   try {
-    const mkvp = token.hmac(Buffer.from(mk.macId, 'hex'), mkvpInput(instance, Buffer.from(mk.mkId, 'hex')));
+    const mkvp = token.hmacOnToken(Buffer.from(mk.macId, 'hex'), mkvpInput(instance, Buffer.from(mk.mkId, 'hex')));
     const expected = Buffer.from(mk.mkvp, 'hex');
     if (!equalBytes(mkvp.subarray(0, MKVP_BYTES), expected)) return false;
     const blob = Buffer.from(mk.checkBlob, 'base64');

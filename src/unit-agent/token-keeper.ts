@@ -7,7 +7,7 @@ import { pinFromFile, provisionOnce, sealedPin } from './pin-source.js';
 import { SealKey } from './seal.js';
 import type { UnitDir } from './unit-dir.js';
 
-/** Shorter than the time between two probes, so that each of them is an attempt. */
+/** Between two attempts; a unit that is not well is probed about as often. */
 const PAUSE_MS = 1_000;
 /** SoftHSM loses about 240 bytes per session object until C_Finalize. */
 const RECYCLE_AFTER = 1_000_000;

@@ -15,6 +15,7 @@ import {
 import { connect } from 'node:net';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { coreFilesIn, NO_CORE_FILES, withCoreFiles } from '../core-files.js';
 import { isAlive, ServerProcess, until } from './server-process.js';
 
 const IS_ROOT = process.getuid?.() === 0;
@@ -164,6 +165,16 @@ it('opens no debugger on SIGUSR1, and neither ends nor writes its memory to a fi
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.kill(server.pid, signal);
   expect(await server.status()).toBe(200);
   expect(server.output).not.toMatch(/debugger/i);
+});
+
+it('leaves no core file when it is aborted, whatever limit it was started with, and its children inherit that', async () => {
+  const server = await ServerProcess.start(dir, {}, { under: withCoreFiles(dir) });
+  running.push(server);
+  for (const pid of [server.pid, server.postmaster]) {
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(NO_CORE_FILES);
+  }
+  expect(server.event('core-files-allowed')).toBeUndefined();
+  expect([await server.end('SIGABRT'), coreFilesIn(dir)]).toEqual([null, []]);
 });
 
 const asRoot = IS_ROOT ? describe : describe.skip;

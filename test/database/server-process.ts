@@ -6,6 +6,11 @@ import { setTimeout as after } from 'node:timers/promises';
 const ROOT = join(import.meta.dirname, '../..');
 const START_DEADLINE_MS = 40_000;
 
+export interface StartOptions extends SpawnOptions {
+  /** Words before `node keystead serve`. */
+  readonly under?: readonly string[];
+}
+
 /** `keystead serve` on a data directory, as a process of its own, from dist. */
 export class ServerProcess {
   #output = '';
@@ -26,8 +31,14 @@ export class ServerProcess {
   }
 
   /** Starts a server on `dir`/data without waiting for it. */
-  static launch(dir: string, env: Record<string, string> = {}, options: SpawnOptions = {}): ServerProcess {
-    const child = spawn(process.execPath, [join(ROOT, 'bin', 'keystead'), 'serve'], {
+  static launch(
+    dir: string,
+    env: Record<string, string> = {},
+    { under = [], ...options }: StartOptions = {},
+  ): ServerProcess {
+    const command = [process.execPath, join(ROOT, 'bin', 'keystead'), 'serve'];
+    const [program = process.execPath, ...words] = [...under, ...command];
+    const child = spawn(program, words, {
       ...options,
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -46,7 +57,7 @@ export class ServerProcess {
   static async start(
     dir: string,
     env: Record<string, string> = {},
-    options: SpawnOptions = {},
+    options: StartOptions = {},
   ): Promise<ServerProcess> {
     const server = ServerProcess.launch(dir, env, options);
     await until(() => server.#code !== undefined || server.event('listening') !== undefined, START_DEADLINE_MS);

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findSoftHsm } from '../../src/pkcs11/find-module.js';
-import { ROOT, type World } from '../world.js';
+import { compiled } from '../compiled.js';
+import type { World } from '../world.js';
 
 /** One thing that the module in fault.c does wrong, to which function (`*`: every). */
 export interface Fault {
@@ -18,15 +18,9 @@ export interface Fault {
 
 /** Builds the module into a directory; the settings of a server whose units use it. */
 export function faultyModule(directory: string): Record<string, string> {
-  const module = join(directory, 'fault.so');
-  const source = join(ROOT, 'test', 'fault-module', 'fault.c');
-  const words = ['-shared', '-fPIC', '-O1', '-o', module, source, '-ldl', '-lpthread'];
-  const { error, status, stderr } = spawnSync('cc', words, { encoding: 'utf8' });
-  if (error) throw new Error('the fault module needs a C compiler, cc; on Debian: apt-get install gcc libc6-dev');
-  if (status !== 0) throw new Error(`cc does not build the fault module:\n${stderr}`);
   const target = findSoftHsm();
   if (target === undefined) throw new Error('SoftHSM2 is not installed');
-  return { KEYSTEAD_SOFTHSM_MODULE: module, FAULT_TARGET: target };
+  return { KEYSTEAD_SOFTHSM_MODULE: compiled('fault-module/fault.c', directory), FAULT_TARGET: target };
 }
 
 /** From the next call on the unit's module does this wrong: for each call the first fault that is for it. */

@@ -43,6 +43,16 @@ export class FaultWorld {
     const directory = mkdtempSync(join(tmpdir(), 'ksf-'));
     const env = { ...faultyModule(directory), KEYSTEAD_PROBE_INTERVAL_MS: '200', KEYSTEAD_LIMIT_KEYS: '0' };
     const world = await World.withInstance(3, { env });
+    try {
+      return await FaultWorld.#of(world, directory);
+    } catch (cause) {
+      await world.end();
+      rmSync(directory, { recursive: true });
+      throw cause;
+    }
+  }
+
+  static async #of(world: World, directory: string): Promise<FaultWorld> {
     await world.initialise();
     const units = (await world.units()).map(({ id }) => id);
     const made = new FaultWorld(world, units, await createKey(world, 'root'), directory);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { callersOf } from '../callers.js';
 import { World } from '../world.js';
 import { violationsOf } from './checked-proxy.js';
 import {
@@ -267,29 +268,6 @@ describe('what does not go', () => {
     expect(refusalIn(await ask())).toMatchObject({ status, code });
   });
 
-  it('answers every ciphertext that wrap did not make for it with the same 422', async () => {
-    const other = (await w.create({ name: 'other' })).id;
-    const wrapped = await send('POST', `keys/${root}/actions/wrap`, { body: { plaintext: 'AAAA', aad: ['a', 'b'] } });
-    const { ciphertext } = wrapped.body;
-    const envelope = JSON.parse(Buffer.from(ciphertext, 'base64').toString());
-    expect(Object.keys(envelope)).toEqual(['ciphertext', 'iv', 'version', 'handle']);
-    const forge = (change: object) => Buffer.from(JSON.stringify({ ...envelope, ...change })).toString('base64');
-    const bodies: [string, object][] = [
-      [root, { ciphertext, aad: ['b', 'a'] }],
-      [root, { ciphertext, aad: ['ab'] }],
-      [root, { ciphertext }],
-      [other, { ciphertext, aad: ['a', 'b'] }],
-      [root, { ciphertext: forge({ handle: other }), aad: ['a', 'b'] }],
-      [root, { ciphertext: forge({ iv: randomBytes(12).toString('base64') }), aad: ['a', 'b'] }],
-      [root, { ciphertext: forge({ version: '3.0.0' }), aad: ['a', 'b'] }],
-      [root, { ciphertext: Buffer.from('nonsense').toString('base64'), aad: ['a', 'b'] }],
-    ];
-    const answers = await Promise.all(bodies.map(([id, body]) => send('POST', `keys/${id}/actions/unwrap`, { body })));
-    const [first, ...others] = answers.map(refusalIn);
-    expect(first).toMatchObject({ status: 422, code: 'UNPROCESSABLE_CIPHERTEXT_ERR' });
-    for (const refused of others) expect(refused).toEqual(first);
-  });
-
   it('a name that is taken', async () => {
     expect((await send('POST', `keys/${root}/aliases/taken`)).status).toBe(201);
     const again = await send('POST', `keys/${imported}/aliases/taken`);
@@ -382,7 +360,7 @@ describe('what does not go', () => {
 });
 
 describe('while no unit serves', () => {
-  it('says so before everything but authentication', async () => {
+  it('says so before everything but authentication, and of which units to those who may use them', async () => {
     const cold = await World.withInstance(2);
     try {
       const ask = async (headers: Record<string, string>, body?: string) => {
@@ -397,6 +375,14 @@ describe('while no unit serves', () => {
         expect([status, errorMsg]).toEqual([503, expect.stringContaining(sentence)]);
       }
       expect((await ask({ authorization: 'Bearer nonsense' })).status).toBe(401);
+
+      const named = (await cold.units()).map(({ id }) => `; crypto unit ${id}: reserved`).join('');
+      const { Reader, Writer } = await callersOf(cold);
+      const header = { 'bluemix-instance': cold.instance };
+      const told = async (headers: Record<string, string>) => (await ask(headers, 'nonsense')).errorMsg;
+      expect(await told({ ...header, ...Writer })).toContain(`${sentence}${named}; next: kp crypto-units`);
+      expect(await told({ ...header, ...Reader })).toContain(`${sentence}; next: kp crypto-units`);
+      expect(await told(Writer)).toContain(`${sentence}; next: kp crypto-units`);
     } finally {
       await cold.end();
     }

@@ -30,6 +30,16 @@ export class LoadWorld {
     const directory = mkdtempSync(join(tmpdir(), 'ksl-'));
     const env = { ...faultyModule(directory), KEYSTEAD_LIMIT_KEYS: '0', KEYSTEAD_LOG_LEVEL: 'warn' };
     const world = await World.withInstance(3, { embedded: true, env });
+    try {
+      return await LoadWorld.#of(world, directory);
+    } catch (cause) {
+      await world.end();
+      rmSync(directory, { recursive: true });
+      throw cause;
+    }
+  }
+
+  static async #of(world: World, directory: string): Promise<LoadWorld> {
     await world.initialise();
     const units = (await world.units()).map(({ id }) => id);
     const made = new LoadWorld(world, units, await createKey(world, 'root'), directory);
@@ -139,11 +149,11 @@ export class LoadWorld {
     }
   }
 
-  /** A figure of the server's metrics; undefined when there is none of that name. */
-  async metric(name: string): Promise<number | undefined> {
+  /** A figure of the server's metrics, of that name and with that label; of several units the sum. None: undefined. */
+  async metric(name: string, label = ''): Promise<number | undefined> {
     const { text } = await this.world.api('GET', '/metrics');
-    const found = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1];
-    return found === undefined ? undefined : Number(found);
+    const found = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*${label}[^}]*\\})? (\\S+)$`, 'gm'))];
+    return found.length === 0 ? undefined : found.reduce((sum, [, figure]) => sum + Number(figure), 0);
   }
 
   /** Resident bytes of a process. */

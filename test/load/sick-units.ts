@@ -9,6 +9,7 @@ import type { Dose, Seen } from './scenario.js';
 
 /** IBM's words; clients look for them. */
 const NO_UPSTREAM = 'no healthy upstream';
+const NEXT = 'next: kp crypto-units';
 const SEEN_WITHIN_MS = 10_000;
 const OUTAGE_MS = 1_000;
 const FEW_FAIL_MS = 2_000;
@@ -88,7 +89,10 @@ export async function moveTokens(load: LoadWorld, { rate, seconds }: Dose): Prom
   if (early > (rate * FEW_FAIL_MS) / 1_000_000) wrong.push(`${early} failed in the first ${FEW_FAIL_MS} ms`);
 
   renameSync(tokens(third), join(away, third));
-  const refusedAfter = await refused(load);
+  const { refusedAfter, text } = await refused(load);
+  const unnamed = units.filter((unit) => !text.includes(`crypto unit ${unit}: kms-initialized (`));
+  if (unnamed.length > 0 || !text.includes(NEXT))
+    wrong.push(`the 503 does not name every unit and the next command: ${text}`);
   if (refusedAfter > OUTAGE_MS) missed.push(`503 after ${refusedAfter} ms, target ${OUTAGE_MS} ms`);
   for (const unit of units) renameSync(join(away, unit), tokens(unit));
   const recovery = await load.served();
@@ -102,14 +106,22 @@ export async function moveTokens(load: LoadWorld, { rate, seconds }: Dose): Prom
   };
 }
 
-/** How long it takes until clients hear that no unit serves. */
-async function refused(load: LoadWorld): Promise<number> {
+/** How long it takes until clients hear that no unit serves, and what they hear. */
+async function refused(load: LoadWorld): Promise<{ refusedAfter: number; text: string }> {
   const begun = Date.now();
-  await until(async () => (await load.act(load.key, 'wrap', {})).text.includes(NO_UPSTREAM), SEEN_WITHIN_MS);
-  return Date.now() - begun;
+  let text = '';
+  const hears = async () => {
+    ({ text } = await load.act(load.key, 'wrap', {}));
+    return text.includes(NO_UPSTREAM);
+  };
+  await until(hears, SEEN_WITHIN_MS);
+  return { refusedAfter: Date.now() - begun, text };
 }
 
-/** A unit answers as one with another master key would: each HMAC has another bit. It must not serve one request. */
+/**
+ * A unit answers as one with another master key would, which is simulated: each HMAC has another bit. It must not serve
+ * one request. The keys on a token are really changed in test/faults.spec.ts.
+ */
 export async function otherMasterKey(load: LoadWorld, { rate, seconds }: Dose): Promise<Seen> {
   const { world } = load;
   const [unit = ''] = load.units;
@@ -140,6 +152,9 @@ export async function otherMasterKey(load: LoadWorld, { rate, seconds }: Dose): 
     recoveries,
     wrong,
     missed: seenAfter > SEEN_WITHIN_MS ? [`seen after ${seenAfter} ms, target ${SEEN_WITHIN_MS} ms`] : [],
-    notes: [`set aside after ${seenAfter} ms: ${reasons.join(', ')}`],
+    notes: [
+      `set aside after ${seenAfter} ms: ${reasons.join(', ')}`,
+      'simulated by a bit of each HMAC; with other keys on the token: test/faults.spec.ts',
+    ],
   };
 }

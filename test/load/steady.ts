@@ -10,15 +10,17 @@ const WARM_SHARE = 0.3;
 const LEAST_FOR_SLOPE_S = 120;
 const MOST_SLOPE_MIB = 1;
 
-/** Wraps and unwraps, as many of each. For each that succeeded there is one audit record. */
+/** Wraps and unwraps, as many of each. For each that succeeded there is one audit record, and no session is left open. */
 export async function steady(load: LoadWorld, { rate, seconds }: Dose): Promise<Seen> {
   const before = await audited(load);
   const clients = [load.wrapping(rate), load.unwrapping(rate)];
   await after(seconds * WARM_SHARE * 1_000);
   const atFirst = memory(load);
+  const sessionsAtFirst = await openSessions(load);
   await after(seconds * (1 - WARM_SHARE) * 1_000);
   const slope = ((memory(load) - atFirst) / MIB / (seconds * (1 - WARM_SHARE))) * 60;
   const tally = together(...(await Promise.all(clients.map((one) => one.stop()))));
+  const sessions = await openSessions(load);
   const lines = (await audited(load)) - before;
   const good = tally.latencies.length;
   const isExact = lines >= good && lines <= good + tally.failures.length; // one that no client waited for may be there
@@ -26,13 +28,17 @@ export async function steady(load: LoadWorld, { rate, seconds }: Dose): Promise<
   return {
     tally,
     lost: Math.max(0, good - lines),
-    wrong: isExact ? [] : [`${good} answers and ${lines} audit records`],
+    wrong: [
+      ...(isExact ? [] : [`${good} answers and ${lines} audit records`]),
+      ...(sessions > sessionsAtFirst ? [`${sessionsAtFirst} sessions of the tokens were open, now ${sessions}`] : []),
+    ],
     missed:
       isLong && slope > MOST_SLOPE_MIB
         ? [`memory of server and agents grows ${slope.toFixed(1)} MiB a minute, target ${MOST_SLOPE_MIB}`]
         : [],
     notes: [
       `${good} answers, ${lines} audit records; p99.9 ${Math.round(tally.percentile(0.999))} ms`,
+      `open sessions of the tokens: ${sessionsAtFirst} in the beginning, ${sessions} at the end`,
       ...(isLong ? [`memory of server and agents: ${slope.toFixed(2)} MiB a minute`] : []),
     ],
   };
@@ -112,6 +118,12 @@ export async function soak(load: LoadWorld, { rate, seconds }: Dose): Promise<Se
   }
   const tallies = await Promise.all(clients.map((one) => one.stop()));
   return { tally: together(...tallies), faults: recoveries.length, recoveries };
+}
+
+async function openSessions(load: LoadWorld): Promise<number> {
+  const open = await load.metric('keystead_unit_sessions', 'state="open"');
+  if (open === undefined) throw new Error('the metrics do not say how many sessions are open');
+  return open;
 }
 
 function memory(load: LoadWorld): number {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/config.js';
+import { NODE_FLAGS, ONE_HEAP } from '../../src/crypto-units/agent-process.js';
 import { readArguments } from '../../src/unit-agent/arguments.js';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
 import { Certificates } from '../replicas/certificates.js';
@@ -80,6 +81,11 @@ it('the agents start with words that an agent takes, whatever the unit: its own 
     expect(words[0]).toBe('/opt/keystead/bin/keystead');
     expect(readArguments(words.slice(1)).kind).toBe('serve');
   }
+});
+
+it('the agents get the memory that agents of a server get', () => {
+  const environment = pairs(settings(service('keystead-agent@.service'), 'Environment', UNIT_1));
+  expect(environment).toMatchObject({ ...ONE_HEAP, NODE_OPTIONS: NODE_FLAGS.join(' ') });
 });
 
 it('each service gives up what it does not need', () => {

@@ -48,6 +48,13 @@ it('ends on SIGTERM with 0 and leaves no pid file; nobody needs to hold its stan
   expect(readdirSync(agent.unitDir)).not.toContain('agent.pid');
 });
 
+it('goes on when it gets SIGHUP, which is for those that have TLS files to read again', async () => {
+  await agent.start();
+  process.kill(agent.pid, 'SIGHUP');
+  await probe();
+  expect([agent.running, await agent.end()]).toEqual([true, 0]);
+});
+
 describe('the directory of its socket', () => {
   it.each([
     [0o700, 0o600],

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AdminClient } from '../../src/unit-agent/client.js';
+import { coreFilesIn, NO_CORE_FILES, withCoreFiles } from '../core-files.js';
 import { AGENT, AgentWorld, eventually } from './agent-world.js';
 import { Ceremony } from './ceremony.js';
 
@@ -81,6 +84,25 @@ describe('the process of an agent', () => {
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) world.child?.kill(signal);
     await (await world.admin()).probe();
     expect(world.stderr).not.toContain('Debugger');
+  });
+
+  it('has time to try what its token can do, however short the deadline of other questions is', async () => {
+    await world.start();
+    const deadlineMs = 50;
+    const admin = new AdminClient(await world.connect(deadlineMs));
+    const began = performance.now();
+    const { facts } = await admin.facts({ nonce: randomBytes(16).toString('base64url'), capabilities: true });
+    expect(facts.token).toMatchObject({ present: true, problem: null });
+    expect(performance.now() - began).toBeGreaterThan(deadlineMs);
+  });
+
+  it('leaves no core file when it is aborted, whatever limit it was started with', async () => {
+    await world.start({ under: withCoreFiles(world.root) });
+    const { child } = world;
+    expect(readFileSync(`/proc/${child?.pid}/limits`, 'utf8')).toMatch(NO_CORE_FILES);
+    expect(world.said('core-files-allowed')).toBe(false);
+    await world.stop('SIGABRT');
+    expect([child?.signalCode, coreFilesIn(world.root)]).toEqual(['SIGABRT', []]);
   });
 
   it.each(['--inspect=0', '--heapsnapshot-signal=SIGUSR2', '--report-on-signal'])(

@@ -1,8 +1,11 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { z } from 'zod';
+import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
+import { grantsFor } from '../../access/scope.js';
 import { Fleet } from '../../crypto-units/fleet.js';
-import { NO_HEALTHY_UPSTREAM, UnitPicker } from '../../crypto-units/unit-picker.js';
+import { noHealthyUpstream } from '../../crypto-units/no-healthy-upstream.js';
+import { UnitPicker } from '../../crypto-units/unit-picker.js';
 import { callerOf } from '../../http/asked-by.js';
 import { instanceIn } from '../../http/instance-header.js';
 import type { KeyTarget } from '../../keys/key-target.js';
@@ -31,7 +34,7 @@ export class Admission implements CanActivate {
     const request = context.switchToHttp().getRequest<OperationRequest>();
     const caller = callerOf(context);
     const operation = operationOf(request);
-    const target = this.#target(request);
+    const target = this.#target(request, operation, caller);
     const sound = !Object.values(request.params as Record<string, string>).some((value) => value.includes('\0'));
     const scope = { ...target, key: (sound && target.key) || undefined }; // a NUL cannot even be audited
     await this.gate.authorise(caller, operation.request, scope);
@@ -47,12 +50,15 @@ export class Admission implements CanActivate {
     return true;
   }
 
-  #target({ headers, params }: OperationRequest): KeyTarget {
+  #target({ headers, params }: OperationRequest, { request: { permission } }: Operation, caller: Caller): KeyTarget {
     const given = instanceIn(headers as Record<string, string | undefined>);
     const known = this.fleet.instances().some(({ id }) => id === given);
     const asked = known ? [given as string] : this.fleet.instances().map(({ id }) => id);
     const serves = asked.some((id) => this.units.serving(id).length > 0);
-    needs(serves, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    if (!serves) {
+      const isHis = known && permission !== undefined && grantsFor(caller, permission, given).length > 0;
+      throw noHealthyUpstream(isHis ? this.fleet.views(given as string) : []);
+    }
     if (!Uuid.safeParse(given).success) throw new InstanceHeaderError();
     needs(known, 'INSTANCE_NOT_FOUND', `there is no instance ${given}`);
     const ring = headers['x-kms-key-ring'];

@@ -3,9 +3,10 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../../access/caller.js';
 import { Fleet } from '../../crypto-units/fleet.js';
-import { NO_HEALTHY_UPSTREAM, UnitPicker } from '../../crypto-units/unit-picker.js';
+import { noHealthyUpstream } from '../../crypto-units/no-healthy-upstream.js';
+import { UnitPicker } from '../../crypto-units/unit-picker.js';
 import { AskedBy } from '../../http/asked-by.js';
-import { FieldError, KeysteadError, needs } from '../../shared/errors.js';
+import { FieldError, KeysteadError } from '../../shared/errors.js';
 import { answerTo } from './errors.js';
 import { WireError } from './refusals.js';
 
@@ -60,6 +61,6 @@ export class OtherController {
 
   #needUnit(): void {
     const serves = this.fleet.instances().some(({ id }) => this.units.serving(id).length > 0);
-    needs(serves, 'NO_HEALTHY_UPSTREAM', NO_HEALTHY_UPSTREAM);
+    if (!serves) throw noHealthyUpstream([]); // no instance is asked for, so none is told of
   }
 }
