@@ -7,6 +7,9 @@ import type { Dose, Seen } from './scenario.js';
 
 const BODY_LIMIT = 1 << 20;
 const DRIP_MS = 1_000;
+/** So many connections are opened at once, and then as many again after a pause: 200 in a second, as slowhttptest does. */
+const OPENED_AT_ONCE = 20;
+const PAUSE_MS = 100;
 const WAIT_MS = 20_000;
 /** Connections of the load itself, which come and go. */
 const SOME_FILES = 100;
@@ -15,7 +18,7 @@ const SOME_FILES = 100;
 const SLOW_CLIENTS = [
   { begin: 'POST /api/v2/keys HTTP/1.1\r\nHost: slow\r\n', drip: 'X-Slow: 1\r\n' },
   { begin: 'POST /api/v2/keys HTTP/1.1\r\nHost: slow\r\nContent-Length: 100000\r\n\r\n', drip: 'x' },
-  { begin: 'GET /livez HTTP/1.1\r\nHost: slow\r\n\r\n'.repeat(500), drip: '', reads: false },
+  { begin: 'GET /docs/openapi.json HTTP/1.1\r\nHost: slow\r\n\r\n'.repeat(50), drip: '', reads: false },
 ] as const;
 
 /** `times` slow connections of three kinds, and four times as many that are idle, while others wrap. */
@@ -25,15 +28,17 @@ export async function slowClients(load: LoadWorld, { rate, seconds, times }: Dos
   const before = openFiles(load);
   const clients = load.wrapping(rate);
   try {
-    for (let n = 0; n < times * 4; n += 1) sockets.push(open(load));
-    const slow = Array.from({ length: times }, (_, n) => {
-      const { begin, drip, ...how } = SLOW_CLIENTS[n % SLOW_CLIENTS.length] as (typeof SLOW_CLIENTS)[number];
+    const slow: { socket: Socket; drip: string }[] = [];
+    for (let n = 0; n < times * 5; n += 1) {
+      if (n % OPENED_AT_ONCE === 0) await after(PAUSE_MS);
       const socket = open(load);
+      sockets.push(socket);
+      if (n % 5 !== 0) continue;
+      const { begin, drip, ...how } = SLOW_CLIENTS[slow.length % SLOW_CLIENTS.length] as (typeof SLOW_CLIENTS)[number];
       if ('reads' in how) socket.pause();
       socket.write(begin);
-      return { socket, drip };
-    });
-    sockets.push(...slow.map(({ socket }) => socket));
+      slow.push({ socket, drip });
+    }
     const most = openFiles(load);
     for (const end = Date.now() + seconds * 1_000; Date.now() < end; await after(DRIP_MS)) {
       for (const { socket, drip } of slow) if (drip !== '' && socket.writable) socket.write(drip);

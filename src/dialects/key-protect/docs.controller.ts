@@ -4,7 +4,7 @@ import { openApiDocument, openApiPage } from './openapi.js';
 /** The description of the API, for machines and for people. */
 @Controller('docs')
 export class DocsController {
-  readonly #document = openApiDocument();
+  readonly #document = JSON.stringify(openApiDocument());
   readonly #page = openApiPage();
 
   @Get()
@@ -15,7 +15,8 @@ export class DocsController {
   }
 
   @Get('openapi.json')
-  document(): object {
+  @Header('Content-Type', 'application/json; charset=utf-8')
+  document(): string {
     return this.#document;
   }
 }
