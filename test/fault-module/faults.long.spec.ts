@@ -1,6 +1,6 @@
 import { type Row, report } from '../load/report.js';
 import { Tally } from '../load/tally.js';
-import { EVERY, OUT_OF_SIGHT } from './cases.js';
+import { type Case, EVERY, OUT_OF_SIGHT } from './cases.js';
 import { FaultWorld } from './fault-world.js';
 import { ACTS, flipEach, OUTPUTS } from './flips.js';
 
@@ -16,43 +16,36 @@ afterAll(async () => {
   await w?.end();
 });
 
+/** Every case in turn; what went wrong. `keeps`: what else must be so after each. */
+async function endureAll(name: string, cases: readonly Case[], keeps: () => string[] = () => []): Promise<string[]> {
+  w.tally = new Tally();
+  const wrong: string[] = [];
+  const recoveries: number[] = [];
+  let faults = 0;
+  for (const one of cases) {
+    const endured = await w.endure(one);
+    wrong.push(...[...endured.wrong, ...keeps()].map((what) => `${one.name}: ${what}`));
+    recoveries.push(endured.recoveryMs);
+    faults += endured.faults;
+  }
+  const slow = cases.filter((_case, n) => (recoveries[n] ?? 0) > RECOVERY_MS).map((one) => one.name);
+  const missed = slow.length === 0 ? [] : [`recovery within ${RECOVERY_MS} ms after: ${slow.join(', ')}`];
+  rows.push({ item: 'A-07', name, tally: w.tally, faults, recoveries, missed, notes: [] });
+  return wrong;
+}
+
 it.each(EVERY)(
   '%s: clients do not notice what the module does wrong, and the unit serves again when its module is well',
   async (fn, cases) => {
-    w.tally = new Tally();
-    const wrong: string[] = [];
-    const recoveries: number[] = [];
-    let faults = 0;
-    for (const one of cases) {
-      const endured = await w.endure(one);
-      wrong.push(...endured.wrong.map((what) => `${one.name}: ${what}`));
-      recoveries.push(endured.recoveryMs);
-      faults += endured.faults;
-    }
-    const slow = cases.filter((_case, n) => (recoveries[n] ?? 0) > RECOVERY_MS).map(({ name }) => name);
-    const missed = slow.length === 0 ? [] : [`recovery within ${RECOVERY_MS} ms after: ${slow.join(', ')}`];
-    rows.push({ item: 'A-07', name: fn, tally: w.tally, faults, recoveries, missed, notes: [] });
-    expect(wrong).toEqual([]);
+    expect(await endureAll(fn, cases)).toEqual([]);
   },
   900_000,
 );
 
 it('a module that does not tell any more what its objects are keeps all of them', async () => {
-  w.tally = new Tally();
   const before = w.objects();
-  const wrong: string[] = [];
-  const recoveries: number[] = [];
-  let faults = 0;
-  for (const one of OUT_OF_SIGHT) {
-    const endured = await w.endure(one);
-    wrong.push(...endured.wrong.map((what) => `${one.name}: ${what}`));
-    recoveries.push(endured.recoveryMs);
-    faults += endured.faults;
-    if (w.objects() !== before) wrong.push(`${one.name}: of ${before} objects ${w.objects()} are left`);
-  }
-  const name = 'C_GetAttributeValue, from some moment on';
-  rows.push({ item: 'A-07', name, tally: w.tally, faults, recoveries, missed: [], notes: [] });
-  expect(wrong).toEqual([]);
+  const keeps = () => (w.objects() === before ? [] : [`of ${before} objects ${w.objects()} are left`]);
+  expect(await endureAll('C_GetAttributeValue, from some moment on', OUT_OF_SIGHT, keeps)).toEqual([]);
 }, 900_000);
 
 it.each(OUTPUTS.flatMap((fn) => ACTS.map((act) => [fn, act] as const)))(
