@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { ask } from '../database/own-connection.js';
+import { Pace } from '../database/pace.js';
 import type { KeysteadError } from '../shared/errors.js';
 import { GENESIS, hashOf } from './audit-chain.js';
 import { auditConnection, isBadData, refusalOf } from './audit-connection.js';
@@ -10,6 +11,8 @@ import type { LogHead } from './audit-record.js';
 
 /** One frame to PostgreSQL; more would only make the first of them wait. */
 const MOST_LINES = 500;
+/** From the beginning of one write to that of the next (group commit, as PostgreSQL's commit_delay): who comes alone does not wait. */
+const APART_MS = 3;
 /** What one does who is told: some 50 µs for a wrap, a millisecond for a page of keys. */
 const TOLD_AT_ONCE = 8;
 /** Other servers append too: the end of the log may have moved while we were on our way to it. */
@@ -31,6 +34,7 @@ interface Waiting {
 export class AuditLane {
   #waiting: Waiting[] = [];
   #writing = false;
+  readonly #pace = new Pace(APART_MS);
   /** Where the log ended when we last wrote. */
   #head = NOWHERE;
   readonly #pool: pg.Pool;
@@ -59,7 +63,10 @@ export class AuditLane {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#writeTogether(this.#waiting.splice(0, MOST_LINES));
+    while (this.#waiting.length > 0) {
+      await this.#pace.turn();
+      await this.#writeTogether(this.#waiting.splice(0, MOST_LINES));
+    }
     this.#writing = false;
   }
 

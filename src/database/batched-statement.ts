@@ -1,3 +1,11 @@
+import { Pace } from './pace.js';
+
+/**
+ * From the beginning of one statement to that of the next. Under load each takes more of those who ask with it, and the
+ * processors of both sides have less to do; a question that comes alone is asked at once.
+ */
+const APART_MS = 2;
+
 interface Waiting<Row> {
   readonly resolve: (row: Row | null) => void;
   readonly reject: (cause: unknown) => void;
@@ -10,6 +18,7 @@ interface Waiting<Row> {
 export class BatchedStatement<Row> {
   #waiting = new Map<string, Waiting<Row>[]>();
   #reading = false;
+  readonly #pace = new Pace(APART_MS);
 
   /** `read` gives the rows there are of those ids, each asked for so many times, in any order; `idOf` says which is which. */
   constructor(
@@ -31,6 +40,7 @@ export class BatchedStatement<Row> {
 
   async #drain(): Promise<void> {
     while (this.#waiting.size > 0) {
+      await this.#pace.turn();
       const batch = this.#waiting;
       this.#waiting = new Map();
       await this.#answer(batch);
