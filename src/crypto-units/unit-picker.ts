@@ -19,12 +19,6 @@ const DOES_NOT_SERVE: readonly ErrorCode[] = [
 /** Faults of a unit, not of the request: another unit may do better. Everything else would fail there too. */
 const TRY_ANOTHER: readonly ErrorCode[] = [...DOES_NOT_SERVE, 'UNIT_FAULT', 'KEY_ROW_INVALID'];
 
-/**
- * What a sick module says as well, and no canary can tell apart, since a unit does the same work whatever a client sent: it
- * is believed when two units say it.
- */
-const DOUBTED: ErrorCode = 'IMPORT_INVALID';
-
 /** Half a millisecond of a unit's time. */
 const MOST_AT_ONCE = 16;
 
@@ -51,7 +45,6 @@ export class UnitPicker {
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     let failure: KeysteadError | undefined;
-    let doubt: KeysteadError | undefined;
     let failed: Map<string, ErrorCode> | undefined;
     for (const unitId of this.#inTurn(instanceId, avoid)) {
       const { breaker } = this.fleet.link(unitId);
@@ -62,16 +55,14 @@ export class UnitPicker {
       } catch (cause) {
         if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.includes(cause.code)) {
           breaker.refused();
-          if (!(cause instanceof KeysteadError) || cause.code !== DOUBTED || doubt !== undefined) throw cause;
-          doubt = cause;
-          continue;
+          throw cause;
         }
         this.#blame(unitId, cause.code);
         failed = (failed ?? new Map()).set(unitId, cause.code);
         if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
       }
     }
-    throw failure ?? doubt ?? noHealthyUpstream(this.fleet.views(instanceId), failed);
+    throw failure ?? noHealthyUpstream(this.fleet.views(instanceId), failed);
   }
 
   async #attempt<T>(instanceId: string, unitId: string, work: (unit: CryptoClient) => Promise<T>): Promise<T> {

@@ -45,7 +45,7 @@ export class KeyUnits {
     const { version, row, aad, sealed, plaintext } = proof;
     const { unitId, result } = await this.use(
       key,
-      (unit) => unit.decrypt(row, version.blob, version.mac, aad, sealed),
+      (unit) => unit.decrypt(row, version.blob, version.mac, aad, sealed).catch(ownFault),
       avoid,
     );
     const opened = equalBytes(result, plaintext);
@@ -107,6 +107,12 @@ export interface Proof {
   readonly aad: Buffer;
   readonly sealed: Buffer;
   readonly plaintext: Buffer;
+}
+
+/** What does not open was sealed by a unit a moment ago: no client has a part in it, and another unit may do better. */
+function ownFault(cause: unknown): never {
+  const isOurs = cause instanceof KeysteadError && cause.code === 'CIPHERTEXT_INVALID';
+  throw isOurs ? new KeysteadError('UNIT_FAULT', 'a unit did not open what another one sealed', { cause }) : cause;
 }
 
 function pair({ blob, mac }: KeyVersion): { blob: Buffer; mac: Buffer } {

@@ -29,12 +29,21 @@ export class CallRules {
     }
   }
 
-  /** Runs work whose failure may be the input's fault; then, once the proof passed, it is refused with this code. */
+  /**
+   * Runs work whose failure may be the input's fault; then, once the proof passed and it failed once more, it is refused
+   * with this code: a module may fail for a moment.
+   */
   blame<T>(code: ErrorCode, sentence: string, work: () => T, prove: () => void): T {
     try {
       return work();
     } catch (cause) {
       assertOfInput(cause, prove);
+      if (ckrClass(cause) === 'data') throw new KeysteadError(code, sentence, { cause });
+    }
+    try {
+      return work();
+    } catch (cause) {
+      assertOfInput(cause, () => undefined);
       throw new KeysteadError(code, sentence, { cause });
     }
   }

@@ -77,8 +77,9 @@ export function dataIn(session: Session, template: Template): { id: Buffer; valu
   }));
 }
 
-/** Every token object with this id, of any class. The id must not be empty: an object that does not tell its own would match. */
+/** Every token object with this id, of any class. UNIT_FAULT for an empty one: whatever does not tell its id would match. */
 export function withId(session: Session, id: Buffer): Handle[] {
+  needs(id.length > 0, 'UNIT_FAULT', 'objects without an id are found one by one, by an inventory');
   const all = findAll(session, [{ type: pkcs11js.CKA_TOKEN, value: true }]);
   return all.filter((object) => idOf(session, object).equals(id));
 }
@@ -88,4 +89,9 @@ export function destroyAll(session: Session, id: Buffer): number {
   const named = withId(session, id);
   for (const object of named) session.lib.C_DestroyObject(session.handle, object);
   return named.length;
+}
+
+/** Destroys these objects. */
+export function destroyEach({ lib, handle }: Session, objects: readonly { readonly handle: Handle }[]): void {
+  for (const object of objects) lib.C_DestroyObject(handle, object.handle);
 }

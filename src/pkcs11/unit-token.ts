@@ -9,7 +9,7 @@ import { type Importer, importMasterKey, TokenImporter } from './importer.js';
 import { type TokenObject, takeInventory } from './inventory.js';
 import type { Imported } from './key-import.js';
 import { type ImportPairBits, MECHANISMS } from './mechanisms.js';
-import { dataIn, destroyAll, theOne } from './objects.js';
+import { dataIn, destroyAll, destroyEach, theOne } from './objects.js';
 import type { SealedKey } from './sealed-key.js';
 import * as templates from './templates.js';
 import { type OpenToken, Token, type TokenInfo } from './token.js';
@@ -91,7 +91,6 @@ export class UnitToken {
 
   /** Destroys every token object with this id, whatever its class; how many went. */
   destroy(id: Buffer): number {
-    needs(id.length > 0, 'UNIT_FAULT', 'objects without an id are destroyed one by one, as an inventory shows them');
     this.#core.forget();
     return this.token.pool.use('destroying objects', (session) => destroyAll(session, id));
   }
@@ -99,9 +98,7 @@ export class UnitToken {
   /** Destroys these objects of an inventory. */
   destroyObjects(objects: readonly TokenObject[]): void {
     this.#core.forget();
-    this.token.pool.use('destroying objects', (session) => {
-      for (const { handle } of objects) session.lib.C_DestroyObject(session.handle, handle);
-    });
+    this.token.pool.use('destroying objects', (session) => destroyEach(session, objects));
   }
 
   /** A private data object, on disk and read back when this returns. */
@@ -118,10 +115,7 @@ export class UnitToken {
     return this.token.pool.use('reading data objects', (session) => dataIn(session, templates.dataLabelled(label)));
   }
 
-  /**
-   * Stores an X.509 certificate, as a public object where the module knows no private ones (NSS): it is kept for people
-   * to read, an administrator is the key in the unit record. BAD_REQUEST when the bytes are no certificate.
-   */
+  /** Stores an X.509 certificate for people to read; public where the module knows no private ones. BAD_REQUEST for others. */
   createCertificate(label: string, id: Buffer, der: Buffer): void {
     const create = (isPrivate: boolean) => {
       const template = templates.certificate(label, id, der, isPrivate);
@@ -237,10 +231,7 @@ export class UnitToken {
     return this.#core.encrypt(mkWrapId, blob, plaintext, aad);
   }
 
-  /**
-   * Opens what `encrypt` gave. CIPHERTEXT_INVALID when it, or the AAD, is not the same, once the unit was proved well;
-   * KEY_ROW_INVALID as above.
-   */
+  /** Opens what `encrypt` gave. CIPHERTEXT_INVALID for another one, or AAD, once the unit was proved well; KEY_ROW_INVALID as above. */
   decrypt(mkWrapId: Buffer, blob: Buffer, sealed: Buffer, aad: Buffer): Buffer {
     return this.#core.decrypt(mkWrapId, blob, sealed, aad);
   }
