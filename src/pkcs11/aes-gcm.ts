@@ -4,8 +4,6 @@ import { KeysteadError, needs } from '../shared/errors.js';
 import { gcm, IV_BYTES, TAG_BYTES } from './mechanisms.js';
 import type { Session } from './session-pool.js';
 
-const DRAWN_IVS = 256;
-
 /**
  * AES-256-GCM (NIST SP 800-38D): iv (12) ‖ ciphertext ‖ tag (16). The IV is random of the token XOR random of this process,
  * so neither a repeating token nor a cloned process image repeats one. A token that insists on an IV of its own
@@ -13,20 +11,10 @@ const DRAWN_IVS = 256;
  */
 export function sealAesGcm(session: Session, key: Handle, plaintext: Buffer, aad: Buffer): Buffer {
   const iv = session.lib.C_GenerateRandom(session.handle, Buffer.alloc(IV_BYTES));
-  const own = ownRandom();
+  const own = randomBytes(IV_BYTES);
   for (let i = 0; i < IV_BYTES; i++) iv.writeUInt8(iv.readUInt8(i) ^ own.readUInt8(i), i);
   const sealed = encryptAesGcm(session, key, iv, plaintext, aad);
   return Buffer.concat([iv, sealed]);
-}
-
-let drawn = Buffer.alloc(0);
-
-/** IV_BYTES that were not used before, drawn many at a time: a call costs more than the bytes. They are no secret. */
-function ownRandom(): Buffer {
-  if (drawn.length < IV_BYTES) drawn = randomBytes(DRAWN_IVS * IV_BYTES);
-  const own = drawn.subarray(0, IV_BYTES);
-  drawn = drawn.subarray(IV_BYTES);
-  return own;
 }
 
 /** The raw operation: ciphertext ‖ tag. `iv` is read again by the caller, since the token may have replaced it. */
