@@ -90,7 +90,7 @@ function request(world, path, body) {
   return requestOf({ path, headers: world.headers, body });
 }
 
-function always(bytes, check) {
+export function always(bytes, check) {
   const one = { bytes, check };
   return () => one;
 }

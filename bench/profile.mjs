@@ -30,7 +30,7 @@ process.env.NODE_OPTIONS = `--import ${fileURLToPath(new URL('profiler.mjs', imp
 process.env.BENCH_PROFILE_DIR = place;
 
 const { BenchWorld } = await import('./world.mjs');
-const { makeKey, newKey, withFloor } = await import('./api.mjs');
+const { always, makeKey, newKey, withFloor } = await import('./api.mjs');
 const { dialectActs } = await import('./dialects.mjs');
 const { untilPoolIsFull } = await import('./life-cycle.mjs');
 const { world } = await BenchWorld.start();
@@ -90,21 +90,16 @@ async function requestFor(name) {
   const { ciphertext } = await world.ask('POST', `${path}wrap`, { plaintext });
   const body = name === 'unwrap' ? { ciphertext } : { plaintext };
   const use = (what) => ({ path: path + what, headers: world.headers, body });
-  const always = (request) => {
-    const one = {
-      bytes: requestOf(request),
-      check: ({ status }) => {
-        if (status >= 300) throw new Error(String(status));
-      },
-    };
-    return () => one;
-  };
+  const ask = (request) =>
+    always(requestOf(request), ({ status }) => {
+      if (status >= 300) throw new Error(String(status));
+    });
   const others = await dialectActs(world);
   const acts = {
-    wrap: () => always(use('wrap')),
-    unwrap: () => always(use('unwrap')),
-    create: () => always({ path: '/api/v2/keys', headers: world.headers, body: newKey('made by the profile') }),
-    list: () => always({ method: 'GET', path: '/api/v2/keys?limit=50', headers: world.headers }),
+    wrap: () => ask(use('wrap')),
+    unwrap: () => ask(use('unwrap')),
+    create: () => ask({ path: '/api/v2/keys', headers: world.headers, body: newKey('made by the profile') }),
+    list: () => ask({ method: 'GET', path: '/api/v2/keys?limit=50', headers: world.headers }),
     alibaba: () => others['Alibaba Encrypt'],
     huawei: () => others['Huawei create-datakey'],
   };
@@ -112,7 +107,7 @@ async function requestFor(name) {
   const floors = name === 'unwrap' ? 'unwrap' : 'wrap';
   return {
     request: acts[name](),
-    answered: always(use(floors)),
+    answered: ask(use(floors)),
     answer: await world.ask('POST', path + floors, floors === 'unwrap' ? { ciphertext } : { plaintext }),
   };
 }

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import { noHealthyUpstream } from '../crypto-units/no-healthy-upstream.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { FreshRows } from '../database/fresh-rows.js';
+import { FreshRows, rowsOf } from '../database/fresh-rows.js';
 import { ReadLane } from '../database/read-lane.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { AccessKey } from './access-key.entity.js';
@@ -14,14 +14,6 @@ import { isAccessKeyId } from './access-key-text.js';
 /** Clients send bursts of requests: a secret that was unsealed is kept for so long, and no longer. */
 const SECRET_KEPT_MS = 1_000;
 const MOST_SECRETS = 1_000;
-
-const ACCESS_KEYS = {
-  name: 'access-keys',
-  id: '"id"',
-  mark: '"xmin", "ctid"',
-  columns: '*',
-  from: 'FROM "access_keys" WHERE "id" = ANY($1)',
-};
 
 export interface FoundAccessKey {
   /** `id` is the access key's; its roles hold in the instance. */
@@ -42,7 +34,9 @@ export class AccessKeys {
     db: DataSource,
     private readonly units: UnitPicker,
   ) {
-    this.#byId = new FreshRows(new ReadLane(db), ACCESS_KEYS, (columns) => Object.freeze(columns as AccessKey));
+    this.#byId = new FreshRows(new ReadLane(db), rowsOf('access_keys', 'id'), (columns) =>
+      Object.freeze(columns as AccessKey),
+    );
   }
 
   /**

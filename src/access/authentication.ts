@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { FreshRows } from '../database/fresh-rows.js';
+import { FreshRows, rowsOf } from '../database/fresh-rows.js';
 import { ReadLane } from '../database/read-lane.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
@@ -15,13 +15,8 @@ const BEARER = /^Bearer +(\S+) *$/i;
 /** The claim of our tokens that names the API key they were made from. */
 export const API_KEY_CLAIM = 'apikey_id';
 
-const API_KEYS = { mark: '"xmin", "ctid"', columns: '*' };
-const BY_HASH = {
-  name: 'api-keys-by-hash',
-  id: `encode("hash", 'hex')`,
-  from: 'FROM "api_keys" WHERE "hash" = ANY($1)',
-};
-const BY_ID = { name: 'api-keys-by-id', id: '"id"', from: 'FROM "api_keys" WHERE "id" = ANY($1)' };
+const BY_HASH = rowsOf('api_keys', 'hash', `encode("hash", 'hex')`);
+const BY_ID = rowsOf('api_keys', 'id');
 
 /** The headers that matter, as node gives them: lower-case names. */
 export interface AuthenticationHeaders {
@@ -41,8 +36,8 @@ export class Authentication {
   ) {
     const lane = new ReadLane(db);
     const take = (columns: object) => Object.freeze(columns as ApiKey);
-    this.#byHash = new FreshRows(lane, { ...API_KEYS, ...BY_HASH }, take, (hash) => Buffer.from(hash, 'hex'));
-    this.#byId = new FreshRows(lane, { ...API_KEYS, ...BY_ID }, take);
+    this.#byHash = new FreshRows(lane, BY_HASH, take, (hash) => Buffer.from(hash, 'hex'));
+    this.#byId = new FreshRows(lane, BY_ID, take);
   }
 
   /**

@@ -17,6 +17,12 @@ export interface RowSource {
   readonly from: string;
 }
 
+/** Rows of one table, by one of its columns; `id` is the column as text. */
+export function rowsOf(table: string, column: string, id = `"${column}"`): RowSource {
+  const from = `FROM "${table}" WHERE "${column}" = ANY($1)`;
+  return { name: `${table}-by-${column}`, id, mark: '"xmin", "ctid"', columns: '*', from };
+}
+
 interface Known<Row> {
   readonly id: string;
   readonly mark: string;

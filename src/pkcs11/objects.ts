@@ -87,11 +87,11 @@ export function withId(session: Session, id: Buffer): Handle[] {
 /** Destroys every token object with this id; how many went. */
 export function destroyAll(session: Session, id: Buffer): number {
   const named = withId(session, id);
-  for (const object of named) session.lib.C_DestroyObject(session.handle, object);
+  destroyEach(session, named);
   return named.length;
 }
 
 /** Destroys these objects. */
-export function destroyEach({ lib, handle }: Session, objects: readonly { readonly handle: Handle }[]): void {
-  for (const object of objects) lib.C_DestroyObject(handle, object.handle);
+export function destroyEach({ lib, handle }: Session, objects: readonly Handle[]): void {
+  for (const object of objects) lib.C_DestroyObject(handle, object);
 }

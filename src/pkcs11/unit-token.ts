@@ -98,7 +98,8 @@ export class UnitToken {
   /** Destroys these objects of an inventory. */
   destroyObjects(objects: readonly TokenObject[]): void {
     this.#core.forget();
-    this.token.pool.use('destroying objects', (session) => destroyEach(session, objects));
+    const handles = objects.map(({ handle }) => handle);
+    this.token.pool.use('destroying objects', (session) => destroyEach(session, handles));
   }
 
   /** A private data object, on disk and read back when this returns. */

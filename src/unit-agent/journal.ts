@@ -147,9 +147,9 @@ export class Journal {
     if (inFiles) for (const { name } of this.#store.all()) if (!records.includes(name)) this.#store.remove(name);
   }
 
-  /** Removes every record: a zeroize is under way. */
+  /** Removes every record: a zeroize is under way. A torn one on the token may have no name; it goes with the other objects. */
   forgetAll(): void {
-    for (const { name } of this.#store.all()) this.#store.remove(name);
+    for (const { name } of this.#store.all()) if (name !== '') this.#store.remove(name);
     this.#record = undefined;
   }
 
