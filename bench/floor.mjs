@@ -17,7 +17,7 @@ class FloorController {
 }
 Controller('api/v2/keys')(FloorController);
 const wrap = Object.getOwnPropertyDescriptor(FloorController.prototype, 'wrap');
-Post(':id/actions/wrap')(FloorController.prototype, 'wrap', wrap);
+Post(':id/actions/:act')(FloorController.prototype, 'wrap', wrap);
 HttpCode(200)(FloorController.prototype, 'wrap', wrap);
 Req()(FloorController.prototype, 'wrap', 0);
 
