@@ -5,6 +5,7 @@ import { Config } from '../config/config.js';
 import { BatchedStatement } from '../database/batched-statement.js';
 import { databaseOutage } from '../database/outage.js';
 import { RateLimitError } from '../shared/errors.js';
+import { RecentMap } from '../shared/recent-map.js';
 
 const MOST_ENTRIES = 10_000;
 /** With one credential a tenth of what an address may do: whoever repeats one that was refused is a broken client. */
@@ -39,8 +40,8 @@ interface Left {
  */
 @Injectable()
 export class FailedAttempts {
-  /** When all failures of a place are forgotten, in milliseconds of this process' clock; the place used last stands last. */
-  readonly #forgotten = new Map<string, number>();
+  /** When all failures of a place are forgotten, in milliseconds of this process' clock. */
+  readonly #forgotten = new RecentMap<number>(MOST_ENTRIES);
   readonly #failures: BatchedStatement<Left>;
 
   constructor(
@@ -67,10 +68,10 @@ export class FailedAttempts {
     const places = this.#places(address, subject).map(([place]) => place);
     try {
       const rows = await Promise.all(places.map((place) => this.#failures.find(place)));
-      for (const [at, place] of places.entries()) this.#remember(place, Date.now() + Number(rows[at]?.left ?? 0));
+      for (const [at, place] of places.entries()) this.#forgotten.set(place, Date.now() + Number(rows[at]?.left ?? 0));
     } catch (cause) {
       if (databaseOutage(cause) === undefined) throw cause;
-      for (const place of places) this.#remember(place, this.#ahead(place) + this.config.timers.failedAttempt);
+      for (const place of places) this.#forgotten.set(place, this.#ahead(place) + this.config.timers.failedAttempt);
     }
   }
 
@@ -82,13 +83,6 @@ export class FailedAttempts {
       [where, most],
       [`${where} ${subject}`, Math.max(1, Math.floor(most / CREDENTIAL_SHARE))],
     ];
-  }
-
-  #remember(place: string, forgotten: number): void {
-    this.#forgotten.delete(place);
-    this.#forgotten.set(place, forgotten);
-    const [oldest] = this.#forgotten.keys();
-    if (this.#forgotten.size > MOST_ENTRIES && oldest !== undefined) this.#forgotten.delete(oldest);
   }
 
   #ahead(place: string): number {

@@ -1,3 +1,4 @@
+import { RecentMap } from '../shared/recent-map.js';
 import { BatchedStatement } from './batched-statement.js';
 import type { ReadLane } from './read-lane.js';
 
@@ -40,7 +41,7 @@ interface Marked {
  * when its mark is another one. Many share what was read: nobody may change it.
  */
 export class FreshRows<Row extends object> {
-  readonly #known = new Map<string, Known<Row>>();
+  readonly #known = new RecentMap<Known<Row>>(CAPACITY);
   readonly #asked: BatchedStatement<Known<Row>>;
   readonly #marks: string;
   readonly #rows: string;
@@ -89,12 +90,7 @@ export class FreshRows<Row extends object> {
 
   #keep({ rowId: id, rowMark: mark, ...columns }: Marked, until: number): Known<Row> {
     const known = { id, mark, row: this.make(columns), until };
-    this.#known.delete(id);
     this.#known.set(id, known);
-    if (this.#known.size > CAPACITY) {
-      const [oldest] = this.#known.keys();
-      if (oldest !== undefined) this.#known.delete(oldest);
-    }
     return known;
   }
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { LOG } from '../config/log.js';
 import { KeysteadError } from '../shared/errors.js';
+import { RecentMap } from '../shared/recent-map.js';
 
 /** Encryptions with random 96-bit IVs under one key: NIST SP 800-38D, section 8.3. */
 export const MOST_WRAPS = 2 ** 32;
@@ -24,7 +25,7 @@ interface Reserve {
  */
 @Injectable()
 export class WrapCounter {
-  readonly #reserves = new Map<string, Reserve>();
+  readonly #reserves = new RecentMap<Reserve>(MOST_VERSIONS);
 
   constructor(
     private readonly db: DataSource,
@@ -33,7 +34,7 @@ export class WrapCounter {
 
   /** Spends one encryption of the version. KEY_STATE when it has had all it may. */
   async spend(versionId: string): Promise<void> {
-    const reserve = this.#reserveOf(versionId);
+    const reserve = this.#reserves.of(versionId, () => ({ left: 0, more: undefined }));
     while (reserve.left < 1) {
       reserve.more ??= this.#take(versionId, reserve).finally(() => {
         reserve.more = undefined;
@@ -41,17 +42,6 @@ export class WrapCounter {
       await reserve.more;
     }
     reserve.left -= 1;
-  }
-
-  #reserveOf(versionId: string): Reserve {
-    const known = this.#reserves.get(versionId) ?? { left: 0, more: undefined };
-    this.#reserves.delete(versionId); // the one used last stands last
-    this.#reserves.set(versionId, known);
-    if (this.#reserves.size > MOST_VERSIONS) {
-      const [oldest] = this.#reserves.keys();
-      if (oldest !== undefined) this.#reserves.delete(oldest);
-    }
-    return known;
   }
 
   async #take(versionId: string, reserve: Reserve): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { RecentMap } from '../shared/recent-map.js';
 import type { Kwp } from './kwp.js';
 import type { ImportPairBits } from './mechanisms.js';
 import { opensKeysInside } from './oaep-import.js';
@@ -27,7 +28,7 @@ export interface ImportPair {
  * this master key has them; here they are non-extractable session objects, the least recently used dropped first.
  */
 export class ImportPairs {
-  readonly #open = new Map<string, RsaPair>();
+  readonly #open: RecentMap<RsaPair>;
   #turn: Promise<unknown> = Promise.resolve();
   #inside: boolean | undefined;
 
@@ -35,8 +36,10 @@ export class ImportPairs {
     private readonly token: Token,
     private readonly resident: ResidentKeys,
     private readonly kwp: Kwp,
-    private readonly capacity = CAPACITY,
-  ) {}
+    capacity = CAPACITY,
+  ) {
+    this.#open = new RecentMap(capacity, ({ privateKey }) => token.discard(privateKey));
+  }
 
   /** Makes a pair on the thread pool, one at a time: 0.2 to 5 s, in which every other call goes on. */
   generate(bits: ImportPairBits): Promise<ImportPair> {
@@ -68,7 +71,6 @@ export class ImportPairs {
 
   /** Drops every pair, for instance because their mk-wrap was destroyed. */
   forget(): void {
-    for (const { privateKey } of this.#open.values()) this.token.discard(privateKey);
     this.#open.clear();
   }
 
@@ -99,11 +101,7 @@ export class ImportPairs {
 
   #cached(mkWrapId: Buffer, blob: Buffer, use: 'unwrap' | 'decrypt'): RsaPair {
     const name = createHash('sha256').update(mkWrapId).update(blob).update(use).digest('base64');
-    const pair = this.#open.get(name) ?? this.#unwrap(mkWrapId, blob, use);
-    this.#open.delete(name);
-    this.#open.set(name, pair);
-    if (this.#open.size > this.capacity) this.#dropOldest();
-    return pair;
+    return this.#open.of(name, () => this.#unwrap(mkWrapId, blob, use));
   }
 
   #unwrap(mkWrapId: Buffer, blob: Buffer, use: 'unwrap' | 'decrypt'): RsaPair {
@@ -128,12 +126,5 @@ export class ImportPairs {
     } finally {
       this.token.discard(pair.privateKey);
     }
-  }
-
-  #dropOldest(): void {
-    const [oldest] = this.#open;
-    if (!oldest) return;
-    this.#open.delete(oldest[0]);
-    this.token.discard(oldest[1].privateKey);
   }
 }

@@ -1,5 +1,6 @@
 import type { Handle } from 'pkcs11js';
 import { KeysteadError, needs } from '../shared/errors.js';
+import { RecentMap } from '../shared/recent-map.js';
 import { unwrapAesKw, wrapAesKw } from './aes-kw.js';
 import { AES_256_BYTES, KW_OVERHEAD_BYTES, MECHANISMS } from './mechanisms.js';
 import type { ResidentKeys } from './resident-keys.js';
@@ -12,27 +13,20 @@ const BLOB_BYTES: readonly number[] = [16, 24, AES_256_BYTES].map((key) => key +
 
 /** Root keys as non-extractable session objects, the least recently used dropped first. */
 export class RootKeys {
-  readonly #handles = new Map<string, Handle>();
+  readonly #handles: RecentMap<Handle>;
 
   constructor(
     private readonly token: Token,
     private readonly resident: Pick<ResidentKeys, 'of'>,
-    private readonly capacity = CAPACITY,
-  ) {}
+    capacity = CAPACITY,
+  ) {
+    this.#handles = new RecentMap(capacity, (handle) => token.discard(handle));
+  }
 
   /** The key in the blob, opened under this mk-wrap. Errors of C_UnwrapKey come as they are (unit-token.ts judges them). */
   of(mkWrapId: Buffer, blob: Buffer): Handle {
     const name = mkWrapId.toString('latin1') + blob.toString('latin1'); // both wrapped or random: nothing to hide
-    const known = this.#handles.get(name);
-    if (known) {
-      this.#handles.delete(name);
-      this.#handles.set(name, known);
-      return known;
-    }
-    const opened = this.open(this.resident.of(mkWrapId), blob);
-    this.#handles.set(name, opened);
-    if (this.#handles.size > this.capacity) this.#dropOldest();
-    return opened;
+    return this.#handles.of(name, () => this.open(this.resident.of(mkWrapId), blob));
   }
 
   /** Unwraps without keeping; the caller discards the handle. KEY_ROW_INVALID when the blob has no possible length. */
@@ -63,14 +57,6 @@ export class RootKeys {
 
   /** Drops every root key, for instance because their mk-wrap was destroyed. */
   forget(): void {
-    for (const handle of this.#handles.values()) this.token.discard(handle);
     this.#handles.clear();
-  }
-
-  #dropOldest(): void {
-    const [oldest] = this.#handles;
-    if (!oldest) return;
-    this.#handles.delete(oldest[0]);
-    this.token.discard(oldest[1]);
   }
 }
