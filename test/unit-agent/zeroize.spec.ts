@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { readReceipt } from '../../src/admins/receipt.js';
 import type { AdminClient } from '../../src/unit-agent/client.js';
@@ -16,6 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
+const OBJECT_FILE = /(^|\/)[0-9a-f-]{36}\.object$/;
 const refused = (code: string) => expect.objectContaining({ code });
 
 describe('a signed zeroize', () => {
@@ -106,7 +107,7 @@ describe('a zeroize on the host', () => {
     const tokens = join(world.unitDir, 'tokens');
     for (const token of readdirSync(tokens)) {
       for (const name of readdirSync(join(tokens, token))) {
-        if (/^[0-9a-f-]{36}\.object$/.test(name)) rmSync(join(tokens, token, name));
+        if (OBJECT_FILE.test(name)) rmSync(join(tokens, token, name));
       }
     }
     await world.start();
@@ -118,6 +119,23 @@ describe('a zeroize on the host', () => {
     await world.start();
     admin = await world.admin();
     expect(await ceremony.facts(admin)).toMatchObject({ record: null, recordLost: false, zeroized: null, objects: 0 });
+  });
+
+  it('frees a unit whose record is torn: it has no name by which it could be removed', async () => {
+    await ceremony.claim(admin);
+    await world.stop();
+    const tokens = join(world.unitDir, 'tokens');
+    const files = readdirSync(tokens, { encoding: 'utf8', recursive: true }).filter((name) => OBJECT_FILE.test(name));
+    const torn = files.filter((name) => cutBeforeName(join(tokens, name)));
+    expect(torn.length).toBeGreaterThan(0);
+    await world.start();
+    admin = await world.admin();
+    expect(await ceremony.facts(admin)).toMatchObject({ recordLost: true });
+    await world.stop();
+    expect((await codeOf(zeroize())).code).toBe(0);
+    await world.start();
+    admin = await world.admin();
+    expect(await ceremony.facts(admin)).toMatchObject({ record: null, recordLost: false, objects: 0 });
   });
 
   it('frees a unit whose token is gone', async () => {
@@ -141,3 +159,29 @@ describe('a zeroize on the host', () => {
     expect(readFileSync(join(world.unitDir, 'serial'), 'utf8')).toBe(serial);
   });
 });
+
+const CKA_CLASS = 0n;
+const CKA_OBJECT_ID = 0x12n;
+const CKO_DATA = 0n;
+const [BOOLEAN, NUMBER] = [1n, 2n];
+
+/**
+ * Cuts SoftHSM's file of a data object before its CKA_OBJECT_ID, as a write that was killed leaves it. The file is a
+ * generation (8 bytes), then for each attribute, by its type: type and kind (8 bytes each) and the value, a byte string
+ * with its length (8 bytes) before it. False for other objects.
+ */
+function cutBeforeName(file: string): boolean {
+  const bytes = readFileSync(file);
+  let isData = false;
+  for (let at = 8; at < bytes.length; ) {
+    const [type, kind] = [bytes.readBigUInt64BE(at), bytes.readBigUInt64BE(at + 8)];
+    if (type === CKA_CLASS) isData = bytes.readBigUInt64BE(at + 16) === CKO_DATA;
+    if (type === CKA_OBJECT_ID && isData) {
+      truncateSync(file, at);
+      return true;
+    }
+    const length = kind === BOOLEAN ? 1 : kind === NUMBER ? 8 : 8 + Number(bytes.readBigUInt64BE(at + 16));
+    at += 16 + length;
+  }
+  return false;
+}
