@@ -5,6 +5,8 @@ import { Replicas } from './replicas.js';
 
 /** What one server does, the other one knows within this time. */
 const EVERYWHERE_MS = 1_000;
+const ASKED_AFTERWARDS = 1_000;
+const AT_ONCE = 50;
 const DATA_KEY = Buffer.alloc(32, 7).toString('base64');
 
 let replicas: Replicas;
@@ -57,8 +59,10 @@ describe('what one server did', () => {
     const id = await createKey(second, 'short-lived');
     expect((await wrapAt(second, id)).status).toBe(200);
     expect((await act(id)).status).toBe(204);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => wrapAt(second, id)));
-    expect(answers.filter(({ status }) => status < 300)).toEqual([]);
+    for (let asked = 0; asked < ASKED_AFTERWARDS; asked += AT_ONCE) {
+      const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => wrapAt(second, id)));
+      expect(answers.filter(({ status }) => status < 300)).toEqual([]);
+    }
   });
 
   it('an API key that it revoked is refused by the other, at once', async () => {
