@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { FullDisk } from './full-disk.js';
 import type { Exchange } from './key-protect/checked-proxy.js';
 import { copyOf, madeOnce } from './made-once.js';
 
@@ -23,6 +24,8 @@ export interface WorldOptions {
   /** The server reads the database's URL from a file. */
   readonly urlFile?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** Its data lie on a disk of their own, of so many MiB. */
+  readonly diskMebibytes?: number;
 }
 
 export interface Ran {
@@ -55,6 +58,7 @@ export class World {
   readonly dir = mkdtempSync(join(tmpdir(), 'ksw-'));
   readonly dataDir = join(this.dir, 'data');
   readonly files = join(this.dir, 'files');
+  disk: FullDisk | undefined;
   url = '';
   instance = '';
   #server: ChildProcess | undefined;
@@ -70,6 +74,7 @@ export class World {
   static async start(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     mkdirSync(world.files, { mode: 0o700 });
+    if (options.diskMebibytes !== undefined) world.disk = FullDisk.at(world.dataDir, options.diskMebibytes);
     if (!options.embedded) world.#database = options.database ?? (await newDatabase());
     await world.#listen();
     if (options.env?.['KEYSTEAD_PROFILE'] === 'production') await world.#useUpBootstrapKey();
@@ -204,6 +209,7 @@ export class World {
     if (this.options.database === undefined) {
       for (const one of [...this.#left, this.#database ?? []].flat()) await dropDatabase(one);
     }
+    this.disk?.end();
     rmSync(this.dir, { recursive: true, force: true });
   }
 

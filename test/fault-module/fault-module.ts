@@ -16,11 +16,18 @@ export interface Fault {
   readonly skip?: number;
 }
 
+/** As many sessions as a small device has. */
+const MOST_SESSIONS = '8';
+
 /** Builds the module into a directory; the settings of a server whose units use it. */
 export function faultyModule(directory: string): Record<string, string> {
   const target = findSoftHsm();
   if (target === undefined) throw new Error('SoftHSM2 is not installed');
-  return { KEYSTEAD_SOFTHSM_MODULE: compiled('fault-module/fault.c', directory), FAULT_TARGET: target };
+  return {
+    KEYSTEAD_SOFTHSM_MODULE: compiled('fault-module/fault.c', directory),
+    FAULT_TARGET: target,
+    FAULT_MOST_SESSIONS: MOST_SESSIONS,
+  };
 }
 
 /** From the next call on the unit's module does this wrong: for each call the first fault that is for it. */

@@ -9,6 +9,7 @@
  *   kill 0       the process dies of SIGSEGV                         TIMES    how often; 0: always
  *   SKIP         so many calls go through first
  * The first line that is for a call is done. Each time, the function's name is appended to the file "fault-met".
+ * FAULT_MOST_SESSIONS in the environment: no more sessions than that are open at a time, CKR_SESSION_COUNT for the next.
  * The functions are all passed eight words, whatever they take: on the ABIs of Linux what is not there is not looked at.
  */
 #include <dlfcn.h>
@@ -115,8 +116,24 @@ static void flip(int index, int output, word a[8]) {
   if (bytes) *bytes ^= 1;
 }
 
+/* What a small device says when its sessions are used up. */
+#define CKR_SESSION_COUNT 0xb1
+static long sessions;
+
+static int mayNotOpen(void) {
+  const char *most = getenv("FAULT_MOST_SESSIONS");
+  return most != NULL && __atomic_load_n(&sessions, __ATOMIC_RELAXED) >= atol(most);
+}
+
+static void countSessions(int index) {
+  if (index == I_C_OpenSession) __atomic_add_fetch(&sessions, 1, __ATOMIC_RELAXED);
+  if (index == I_C_CloseSession) __atomic_sub_fetch(&sessions, 1, __ATOMIC_RELAXED);
+  if (index == I_C_CloseAllSessions || index == I_C_Finalize) __atomic_store_n(&sessions, 0, __ATOMIC_RELAXED);
+}
+
 static word call(int index, const char *name, int output, word a[8]) {
   function_t real = target->functions[index];
+  if (index == I_C_OpenSession && mayNotOpen()) { noteMet(name); return CKR_SESSION_COUNT; }
   fault_t fault = orderedFor(name);
   if (strcmp(fault.act, "rv") == 0) return fault.number;
   if (strcmp(fault.act, "kill") == 0) raise(SIGSEGV);
@@ -126,6 +143,7 @@ static word call(int index, const char *name, int output, word a[8]) {
     nanosleep(&pause, NULL);
   }
   word rv = real(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+  if (rv == 0) countSessions(index);
   if (rv == 0 && strcmp(fault.act, "flip") == 0) flip(index, output, a);
   return rv;
 }

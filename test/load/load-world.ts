@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { faultyModule } from '../fault-module/fault-module.js';
 import { createKey, instanceHeader } from '../units.js';
-import { type Answer, until, World } from '../world.js';
+import { type Answer, until, World, type WorldOptions } from '../world.js';
 import { Clients, type Reply, requestOf, type Shot } from './generator.js';
 
 export const DATA_KEY = Buffer.alloc(32, 0x5a).toString('base64');
@@ -26,10 +26,10 @@ export class LoadWorld {
     private readonly directory: string,
   ) {}
 
-  static async start(): Promise<LoadWorld> {
+  static async start(options: Pick<WorldOptions, 'env' | 'diskMebibytes'> = {}): Promise<LoadWorld> {
     const directory = mkdtempSync(join(tmpdir(), 'ksl-'));
-    const env = { ...faultyModule(directory), KEYSTEAD_LIMIT_KEYS: '0', KEYSTEAD_LOG_LEVEL: 'warn' };
-    const world = await World.withInstance(3, { embedded: true, env });
+    const own = { ...faultyModule(directory), KEYSTEAD_LIMIT_KEYS: '0', KEYSTEAD_LOG_LEVEL: 'warn' };
+    const world = await World.withInstance(3, { ...options, embedded: true, env: { ...own, ...options.env } });
     try {
       return await LoadWorld.#of(world, directory);
     } catch (cause) {
@@ -141,6 +141,7 @@ export class LoadWorld {
       database: 'postgres',
       password,
     });
+    client.on('error', () => undefined); // its query fails by that, too
     await client.connect();
     try {
       return (await client.query(sql, [...values])).rows;

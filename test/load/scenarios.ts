@@ -1,4 +1,4 @@
-import { killPostgres, killServer } from './crashes.js';
+import { killPostgres, killPostgresWriting, killServer } from './crashes.js';
 import type { Scenario } from './scenario.js';
 import { killAgents, moveTokens, otherMasterKey, withModule } from './sick-units.js';
 import { slowClients } from './slow-http.js';
@@ -96,7 +96,16 @@ export const SCENARIOS: readonly Scenario[] = [
     short: { rate: 0, seconds: 0, times: 2 },
     long: { rate: 0, seconds: 20 * MINUTE, times: 200 },
     targets: { failed: 0, recoveryMs: 5_000 },
+    endsServer: true,
     run: killServer,
+  },
+  {
+    item: 'A-11',
+    name: 'PostgreSQL killed while the server writes',
+    short: { rate: 0, seconds: 0, times: 2 },
+    long: { rate: 0, seconds: 10 * MINUTE, times: 200 },
+    targets: { failed: 0, recoveryMs: 5_000 },
+    run: killPostgresWriting,
   },
 ];
 

@@ -1,0 +1,57 @@
+import { readdirSync } from 'node:fs';
+import type { LoadWorld } from './load-world.js';
+
+const MIB = 1 << 20;
+const MOST_SLOPE_MIB = 1;
+/** A shorter time says nothing about how memory grows. */
+const LEAST_FOR_SLOPE_S = 120;
+/** Connections come and go with the load; one that is left open for each fault or each key is more than that. */
+const SPARE_FILES = 16;
+
+/** What a server and its agents hold at one time. */
+export interface Footprint {
+  readonly at: number;
+  /** Resident bytes of all of them. */
+  readonly memory: number;
+  /** Open file descriptors of all of them. */
+  readonly files: number;
+  /** Open sessions of all tokens. */
+  readonly sessions: number;
+}
+
+export async function footprint(load: LoadWorld): Promise<Footprint> {
+  const pids = [load.world.serverPid, ...load.units.map((unit) => load.world.agentPid(unit))];
+  const sessions = await load.metric('keystead_unit_sessions', 'state="open"');
+  if (sessions === undefined) throw new Error('the metrics do not say how many sessions are open');
+  return {
+    at: Date.now(),
+    memory: pids.reduce((sum, pid) => sum + load.rss(pid), 0),
+    files: pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),
+    sessions,
+  };
+}
+
+/** What grew between two times that should not, and the figures in words. */
+export function growth(first: Footprint, last: Footprint): { missed: string[]; notes: string[] } {
+  const seconds = (last.at - first.at) / 1_000;
+  const isLong = seconds >= LEAST_FOR_SLOPE_S;
+  const slope = ((last.memory - first.memory) / MIB / seconds) * 60;
+  const missed = [
+    ...(isLong && slope > MOST_SLOPE_MIB
+      ? [`memory of server and agents grows ${slope.toFixed(1)} MiB a minute, target ${MOST_SLOPE_MIB}`]
+      : []),
+    ...(last.files > first.files + SPARE_FILES ? [`open files: ${first.files}, later ${last.files}`] : []),
+    ...(last.sessions > first.sessions
+      ? [`open sessions of the tokens: ${first.sessions}, later ${last.sessions}`]
+      : []),
+  ];
+  const notes = [
+    `open sessions of the tokens: ${first.sessions} in the beginning, ${last.sessions} at the end; open files: ${first.files} and ${last.files}`,
+    ...(isLong
+      ? [
+          `memory of server and agents: ${slope.toFixed(2)} MiB a minute, ${Math.round(last.memory / MIB)} MiB at the end`,
+        ]
+      : []),
+  ];
+  return { missed, notes };
+}
