@@ -11,6 +11,7 @@ import { needCompiler, needNode, needSoftHsm, nodeHeaders } from './system.mjs';
 import { capture, runScript, SetupError, say } from './terminal.mjs';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const BUNDLE = join('scripts', 'bundle.mjs');
 
 /** Everything a program from dist needs. */
 export function setUp() {
@@ -74,16 +75,18 @@ export function needBuild() {
   const stamp = join(ROOT, 'dist', '.built-from');
   const sources = digestOfSources();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return;
-  say('building: nest build');
+  say('building: npm run build');
   const nest = join(ROOT, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-  const done = capture(process.execPath, [nest, 'build'], { cwd: ROOT });
-  if (!done.ok) throw new SetupError(`the build failed:\n${done.output.trimEnd()}`);
+  for (const step of [[nest, 'build'], [join(ROOT, BUNDLE)]]) {
+    const done = capture(process.execPath, step, { cwd: ROOT });
+    if (!done.ok) throw new SetupError(`the build failed:\n${done.output.trimEnd()}`);
+  }
   writeFileSync(stamp, sources);
 }
 
 /** By contents and not by time: a checkout of another branch and a deleted file count too. */
 function digestOfSources() {
-  const settings = ['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package-lock.json'];
+  const settings = ['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package-lock.json', BUNDLE];
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true })
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
     .map((name) => join('src', name));

