@@ -23,6 +23,8 @@ const seconds = Number(values.seconds);
 const IN_FLIGHT = 64;
 const TICK_US = 10_000; // of /proc/PID/stat, on every Linux that runs here
 const SHOWN = 25;
+/** Where in a file its modules begin. */
+const parts = new Map();
 const WRITING_MS = 60_000;
 const place = keep ?? mkdtempSync(join(tmpdir(), 'keystead-profile-'));
 mkdirSync(place, { recursive: true });
@@ -139,10 +141,10 @@ function show({ nodes, samples, timeDeltas }, requests) {
   const functions = new Map();
   samples.forEach((id, i) => {
     const { functionName, url, lineNumber } = byId.get(id).callFrame;
-    const file = fileOf(url) || functionName || '(node)';
+    const file = fileOf(url, lineNumber) || functionName || '(node)';
     if (file === '(idle)') return;
     files.set(file, (files.get(file) ?? 0) + timeDeltas[i]);
-    const name = `${functionName || '(anonymous)'} ${url && `${fileOf(url)}:${lineNumber + 1}`}`;
+    const name = `${functionName || '(anonymous)'} ${url && fileOf(url, lineNumber)}`;
     functions.set(name, (functions.get(name) ?? 0) + timeDeltas[i]);
   });
   const rows = (sums) =>
@@ -154,9 +156,17 @@ function show({ nodes, samples, timeDeltas }, requests) {
   console.log(`${table(['the API process: µs per request by function', ''], rows(functions))}\n`);
 }
 
-function fileOf(url) {
-  return url
-    .replace(/^file:\/\//, '')
-    .replace(/^.*\/node_modules\//, '')
-    .replace(/^.*\/dist\//, 'dist/');
+/** The module, also where it is one of those in a bundle: there a comment with its name stands before each. */
+function fileOf(url, lineNumber) {
+  const name = url.replace(/^file:\/\//, '');
+  if (!parts.has(name)) parts.set(name, /\/dist\//.test(name) ? modulesIn(readFileSync(name, 'utf8')) : []);
+  const module = parts.get(name).findLast(([line]) => line <= lineNumber)?.[1] ?? name;
+  return module.replace(/^.*node_modules\//, '').replace(/^.*\/dist\//, 'dist/');
+}
+
+function modulesIn(text) {
+  return text.split('\n').flatMap((line, at) => {
+    const module = /^\/\/ ((?:dist|node_modules)\/\S+)$/.exec(line)?.[1];
+    return module === undefined ? [] : [[at, module]];
+  });
 }
