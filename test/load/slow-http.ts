@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
 import { until } from '../world.js';
@@ -7,9 +7,12 @@ import type { Dose, Seen } from './scenario.js';
 
 const BODY_LIMIT = 1 << 20;
 const DRIP_MS = 1_000;
-/** So many connections are opened at once, and then as many again after a pause: 200 in a second, as slowhttptest does. */
-const OPENED_AT_ONCE = 20;
+/** So many connections are opened at once, and then as many again after a pause. */
+const OPENED_AT_ONCE = 100;
 const PAUSE_MS = 100;
+/** Idle connections for each slow one, where the test itself may open so many files. */
+const IDLE = 20;
+const MOST_OPEN = openLimit() - 1_000;
 const WAIT_MS = 20_000;
 /** Connections of the load itself, which come and go. */
 const SOME_FILES = 100;
@@ -21,7 +24,7 @@ const SLOW_CLIENTS = [
   { begin: 'GET /docs/openapi.json HTTP/1.1\r\nHost: slow\r\n\r\n'.repeat(50), drip: '', reads: false },
 ] as const;
 
-/** `times` slow connections of three kinds, and four times as many that are idle, while others wrap. */
+/** `times` slow connections of three kinds, and many more that are idle, while others wrap. */
 export async function slowClients(load: LoadWorld, { rate, seconds, times }: Dose): Promise<Seen> {
   const sockets: Socket[] = [];
   const wrong: string[] = [];
@@ -29,13 +32,15 @@ export async function slowClients(load: LoadWorld, { rate, seconds, times }: Dos
   const clients = load.wrapping(rate);
   try {
     const slow: { socket: Socket; drip: string }[] = [];
-    for (let n = 0; n < times * 5; n += 1) {
+    const all = Math.min(times * (1 + IDLE), MOST_OPEN);
+    const apart = Math.floor(all / times);
+    for (let n = 0; n < all; n += 1) {
       if (n % OPENED_AT_ONCE === 0) await after(PAUSE_MS);
       const socket = open(load);
       sockets.push(socket);
-      if (n % 5 !== 0) continue;
+      if (n % apart !== 0) continue;
       const { begin, drip, ...how } = SLOW_CLIENTS[slow.length % SLOW_CLIENTS.length] as (typeof SLOW_CLIENTS)[number];
-      if ('reads' in how) socket.pause();
+      if (!('reads' in how)) socket.resume(); // else it never hears that it was closed
       socket.write(begin);
       slow.push({ socket, drip });
     }
@@ -101,6 +106,12 @@ function open(load: LoadWorld): Socket {
   const socket = connect({ host: hostname, port: Number(port) });
   socket.on('error', () => undefined); // the server may close it at any time
   return socket;
+}
+
+/** How many files this process may have open. */
+function openLimit(): number {
+  const limits = readFileSync('/proc/self/limits', 'latin1');
+  return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? 1_024);
 }
 
 const openFiles = (load: LoadWorld) => readdirSync(`/proc/${load.world.serverPid}/fd`).length;
