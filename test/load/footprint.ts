@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { setTimeout as after } from 'node:timers/promises';
 import type { LoadWorld } from './load-world.js';
 
 const MIB = 1 << 20;
@@ -6,7 +7,8 @@ const MOST_SLOPE_MIB = 1;
 /** A shorter time says nothing about how memory grows. */
 const LEAST_FOR_SLOPE_S = 120;
 /** Connections come and go with the load; one that is left open for each fault or each key is more than that. */
-const SPARE_FILES = 16;
+const SPARE_FILES = 64;
+const SAMPLE_MS = 250;
 
 /** What a server and its agents hold at one time. */
 export interface Footprint {
@@ -19,13 +21,22 @@ export interface Footprint {
   readonly sessions: number;
 }
 
-export async function footprint(load: LoadWorld): Promise<Footprint> {
+/** The footprint now; of memory the least that was seen in so many seconds, since garbage is collected now and then. */
+export async function footprint(load: LoadWorld, seconds: number): Promise<Footprint> {
   const pids = [load.world.serverPid, ...load.units.map((unit) => load.world.agentPid(unit))];
+  let memory = Number.POSITIVE_INFINITY;
+  for (const end = Date.now() + seconds * 1_000; ; await after(SAMPLE_MS)) {
+    memory = Math.min(
+      memory,
+      pids.reduce((sum, pid) => sum + load.rss(pid), 0),
+    );
+    if (Date.now() >= end) break;
+  }
   const sessions = await load.metric('keystead_unit_sessions', 'state="open"');
   if (sessions === undefined) throw new Error('the metrics do not say how many sessions are open');
   return {
     at: Date.now(),
-    memory: pids.reduce((sum, pid) => sum + load.rss(pid), 0),
+    memory,
     files: pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),
     sessions,
   };

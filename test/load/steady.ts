@@ -7,15 +7,17 @@ import { type Dose, type Seen, together } from './scenario.js';
 
 /** What they hold is measured from here on: before, caches fill. */
 const WARM_SHARE = 0.3;
+/** How long is looked at what they hold. */
+const lookS = (seconds: number) => Math.min(30, seconds / 20);
 
 /** Wraps and unwraps, as many of each. For each that succeeded there is one audit record, and no session is left open. */
 export async function steady(load: LoadWorld, { rate, seconds }: Dose): Promise<Seen> {
   const before = await audited(load);
   const clients = [load.wrapping(rate), load.unwrapping(rate)];
   await after(seconds * WARM_SHARE * 1_000);
-  const warm = await footprint(load);
-  await after(seconds * (1 - WARM_SHARE) * 1_000);
-  const last = await footprint(load);
+  const warm = await footprint(load, lookS(seconds));
+  await after((seconds * (1 - WARM_SHARE) - 2 * lookS(seconds)) * 1_000);
+  const last = await footprint(load, lookS(seconds));
   const tally = together(...(await Promise.all(clients.map((one) => one.stop()))));
   const lines = (await audited(load)) - before;
   const good = tally.latencies.length;
@@ -100,7 +102,7 @@ export async function soak(load: LoadWorld, { rate, seconds }: Dose): Promise<Se
   let warm: Footprint | undefined;
   const begun = Date.now();
   for (const end = begun + seconds * 1_000; Date.now() < end; ) {
-    if (Date.now() > begun + seconds * WARM_SHARE * 1_000) warm ??= await footprint(load);
+    if (Date.now() > begun + seconds * WARM_SHARE * 1_000) warm ??= await footprint(load, lookS(seconds));
     const unit = load.units[recoveries.length % load.units.length] ?? '';
     inject(load.world, unit, SOAK_FAULTS[recoveries.length % SOAK_FAULTS.length] as Fault);
     await after(FAULT_LASTS_MS);
@@ -108,7 +110,7 @@ export async function soak(load: LoadWorld, { rate, seconds }: Dose): Promise<Se
     recoveries.push(await load.served([unit]));
     await after(FAULT_EVERY_MS - FAULT_LASTS_MS);
   }
-  const last = await footprint(load);
+  const last = await footprint(load, lookS(seconds));
   const tallies = await Promise.all(clients.map((one) => one.stop()));
   return { tally: together(...tallies), faults: recoveries.length, recoveries, ...growth(warm ?? last, last) };
 }
