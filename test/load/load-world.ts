@@ -201,9 +201,13 @@ function sameRefusal(): (reply: Reply) => string | undefined {
   };
 }
 
+/** The status and the sentence that says most: the reason of a refusal, where it has one. */
 function refusal(status: number, body: string): string {
-  return `${status} ${/"(?:errorMsg|message|reasonMsg)":"([^"]{0,120})/.exec(body)?.[1] ?? body.slice(0, 120)}`;
+  const said = /"reasons":\[\{[^}]*?"message":"([^"]{0,160})/.exec(body) ?? SENTENCE.exec(body);
+  return `${status} ${said?.[1] ?? body.slice(0, 120)}`;
 }
+
+const SENTENCE = /"(?:errorMsg|message|reasonMsg)":"([^"]{0,120})/;
 
 /** One bit of the tag is another. */
 function changed(envelope: string): string {

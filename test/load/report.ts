@@ -48,6 +48,12 @@ export function report(title: string, rows: readonly Row[]): void {
   if (file) appendFileSync(file, text);
 }
 
+/** Adds the server's log to a file beside the table: something went wrong. */
+export function keepLog(log: string): void {
+  const file = process.env['KEYSTEAD_LOAD_REPORT'];
+  if (file) appendFileSync(`${file}.log`, log);
+}
+
 function cellsOf({ item, name, tally, faults, recoveries, lost }: Row): string[] {
   const slowest = recoveries.length === 0 ? '' : `≤ ${Math.round(Math.max(...recoveries))}`;
   const [p50, p99] = [0.5, 0.99].map((share) => shown(tally.percentile(share)));

@@ -1,5 +1,5 @@
 import type { LoadWorld } from './load-world.js';
-import type { Row } from './report.js';
+import { keepLog, type Row } from './report.js';
 import { Tally } from './tally.js';
 
 export interface Dose {
@@ -62,12 +62,20 @@ export async function play(scenario: Scenario, load: LoadWorld, dose: Dose): Pro
   const { tally, faults = 0, recoveries = [], lost, notes = [] } = seen;
   const wrong = [...(seen.wrong ?? [])];
   if (tally.failures.length > (targets.failed ?? 0))
-    wrong.push(`${tally.failures.length} failed: ${tally.kinds().slice(0, 3).join(', ')}`);
+    wrong.push(`${tally.failures.length} failed${whenOf(tally)}: ${tally.kinds().slice(0, 3).join(', ')}`);
   if ((lost ?? 0) > 0) wrong.push(`${lost} acknowledged records are gone`);
   if (!endsServer && load.world.serverPid !== pid) wrong.push('the server is another one');
   if (load.world.log.includes('"event":"crash"')) wrong.push('the server crashed');
   const missed = [...wrong, ...(seen.missed ?? []), ...slowness(tally, recoveries, targets)];
+  if (wrong.length > 0) keepLog(load.world.log);
   return { row: { item, name, tally, faults, recoveries, lost, missed, notes }, wrong };
+}
+
+/** Between which times: the server's log of then says more. */
+function whenOf({ failures }: Tally): string {
+  const times = failures.map(({ at }) => at).sort((a, b) => a - b);
+  const [first, last] = [times[0], times.at(-1)].map((at) => new Date(at ?? 0).toISOString().slice(11, 19));
+  return `, ${first} to ${last}`;
 }
 
 function slowness(tally: Tally, recoveries: readonly number[], { p50Ms, p99Ms, recoveryMs }: Targets): string[] {
