@@ -3,8 +3,7 @@
  * the time and an agent in less memory, since it loads one file and not hundreds. Everything else in dist stays as it is.
  * Outside the bundles stay native modules, and the package that splits the master key, which is known file by file.
  */
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -25,23 +24,35 @@ const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; con
 export async function bundle() {
   const packages = new Set();
   for (const program of PROGRAMS) {
-    const outfile = join(ROOT, 'dist', program);
-    const { metafile } = await build({
-      ...{ absWorkingDir: ROOT, entryPoints: [outfile], outfile, allowOverwrite: true },
-      ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', keepNames: true },
-      ...{
-        external: [...OUTSIDE, ...OPTIONAL],
-        banner: { js: REQUIRE },
-        plugins: [oneTypeOrm, inPlace(dirname(outfile))],
-      },
-      ...{ metafile: true, legalComments: 'none', logLevel: 'warning', logOverride: { 'direct-eval': 'silent' } },
-    });
-    for (const file of Object.keys(metafile.inputs)) {
+    for (const file of await replace(join(ROOT, 'dist', program))) {
       const place = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
       if (place !== undefined) packages.add(place);
     }
   }
-  writeFileSync(join(ROOT, 'dist', 'licences.txt'), (await Promise.all([...packages].sort().map(terms))).join('\n'));
+  writeFileSync(join(ROOT, 'dist', 'licences.txt'), [...packages].sort().map(terms).join('\n'));
+}
+
+/** Makes one file of a program, in its place; the files that are in it. */
+async function replace(file) {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [file],
+    outfile: file,
+    allowOverwrite: true,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    keepNames: true,
+    legalComments: 'none', // they are in licences.txt
+    external: [...OUTSIDE, ...OPTIONAL],
+    banner: { js: REQUIRE },
+    plugins: [oneTypeOrm, inPlace(dirname(file))],
+    metafile: true,
+    logLevel: 'warning',
+    logOverride: { 'direct-eval': 'silent' },
+  });
+  return Object.keys(metafile.inputs);
 }
 
 /** A module that asks where it is hears where it was before. */
@@ -49,8 +60,8 @@ function inPlace(outdir) {
   return {
     name: 'in-place',
     setup({ onLoad }) {
-      onLoad({ filter: /\.js$/ }, async ({ path }) => {
-        const text = await readFile(path, 'utf8');
+      onLoad({ filter: /\.js$/ }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
         const itself = `new URL(${JSON.stringify(relative(outdir, path))}, import.meta.url).href`;
         return { contents: text.replaceAll('import.meta.url', itself), loader: 'js' };
       });
@@ -68,9 +79,9 @@ const oneTypeOrm = {
   },
 };
 
-async function terms(place) {
+function terms(place) {
   const { name, version, license } = JSON.parse(readFileSync(join(ROOT, place, 'package.json'), 'utf8'));
-  const file = (await readdir(join(ROOT, place))).find((one) => /^licen[cs]e/i.test(one));
+  const file = readdirSync(join(ROOT, place)).find((one) => /^licen[cs]e/i.test(one));
   const text = file === undefined ? '' : `\n${readFileSync(join(ROOT, place, file), 'utf8').trim()}\n`;
   return `${name} ${version}: ${license}\n${text}`;
 }

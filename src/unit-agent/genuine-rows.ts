@@ -10,8 +10,8 @@ export interface GenuineRow {
 }
 
 /**
- * Rows whose MAC the token confirmed under the master key that it has now. The name is the
- * digest of all the bytes, the MAC among them: what was genuine once is so for as long as no byte of it changes.
+ * Rows whose MAC the token confirmed under the master key that it has now. The name is the digest of all the bytes, the MAC
+ * among them: what was genuine once is so for as long as no byte of it changes.
  */
 export class GenuineRows {
   readonly #rows = new RecentMap<GenuineRow>(CAPACITY);

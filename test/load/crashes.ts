@@ -33,7 +33,10 @@ export async function killPostgres(load: LoadWorld, { rate, seconds, times }: Do
 /** How many write at the same time. */
 const WRITERS = 3;
 
-/** The server is killed while keys are created, imported, rotated and deleted; what it acknowledged is there afterwards. */
+/**
+ * The server is killed while keys are created, imported, rotated and deleted; what it acknowledged is there afterwards.
+ * Recovery is from its start to ready.
+ */
 export const killServer = writing(async (load) => {
   await load.world.killServer();
   const begun = Date.now();
