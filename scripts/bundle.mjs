@@ -50,7 +50,6 @@ async function replace(file) {
     plugins: [oneTypeOrm, inPlace(dirname(file))],
     metafile: true,
     logLevel: 'warning',
-    logOverride: { 'direct-eval': 'silent' },
   });
   return Object.keys(metafile.inputs);
 }
