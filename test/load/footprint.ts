@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as after } from 'node:timers/promises';
 import type { LoadWorld } from './load-world.js';
 
@@ -6,8 +6,8 @@ const MIB = 1 << 20;
 const MOST_SLOPE_MIB = 1;
 /** A shorter time says nothing about how memory grows. */
 const LEAST_FOR_SLOPE_S = 120;
-/** Connections come and go with the load; one that is left open for each fault or each key is more than that. */
-const SPARE_FILES = 64;
+/** Some come and go; one that is left open for each fault is more than that. */
+const SPARE_FILES = 16;
 const SAMPLE_MS = 250;
 
 /** What a server and its agents hold at one time. */
@@ -15,7 +15,7 @@ export interface Footprint {
   readonly at: number;
   /** Resident bytes of all of them. */
   readonly memory: number;
-  /** Open file descriptors of all of them. */
+  /** Open file descriptors of all of them, but for TCP connections: those are the load's. */
   readonly files: number;
   /** Open sessions of all tokens. */
   readonly sessions: number;
@@ -37,9 +37,32 @@ export async function footprint(load: LoadWorld, seconds: number): Promise<Footp
   return {
     at: Date.now(),
     memory,
-    files: pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),
+    files: pids.reduce((sum, pid) => sum + openFiles(pid), 0),
     sessions,
   };
+}
+
+function openFiles(pid: number): number {
+  const ofConnections = new Set(
+    ['tcp', 'tcp6'].flatMap((name) => inodes(readFileSync(`/proc/${pid}/net/${name}`, 'latin1'))),
+  );
+  const targets = readdirSync(`/proc/${pid}/fd`).map((fd) => targetOf(`/proc/${pid}/fd/${fd}`));
+  return targets.filter((target) => target !== undefined && !ofConnections.has(target)).length;
+}
+
+/** As /proc/PID/fd names the sockets of such a table. */
+function inodes(table: string): string[] {
+  const rows = table.trim().split('\n').slice(1);
+  return rows.map((row) => `socket:[${row.trim().split(/\s+/)[9]}]`);
+}
+
+/** Undefined when it was closed meanwhile. */
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What grew between two times that should not, and the figures in words. */
