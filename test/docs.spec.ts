@@ -41,7 +41,13 @@ describe.each(pages)('%s', (page) => {
     const { CONFIG_VARIABLES } = await import('../src/config/config.js');
     const ofScripts = ['KEYSTEAD_DEMO_KEEP', 'KEYSTEAD_VECTORS_DIR'];
     const ofLoads = ['KEYSTEAD_LOAD_RATE', 'KEYSTEAD_LOAD_REPORT', 'KEYSTEAD_LOAD_SECONDS', 'KEYSTEAD_SOAK_SECONDS'];
-    const ofTests = [...ofLoads, 'KEYSTEAD_CRASH_COMMITS', 'KEYSTEAD_CRASH_SEEDS', 'KEYSTEAD_HEALTH_CYCLES'];
+    const ofCrashes = [
+      'KEYSTEAD_CRASH_COMMITS',
+      'KEYSTEAD_CRASH_SEEDS',
+      'KEYSTEAD_HEALTH_CYCLES',
+      'KEYSTEAD_DISK_ROUNDS',
+    ];
+    const ofTests = [...ofLoads, ...ofCrashes, 'KEYSTEAD_FUZZ_REQUESTS', 'KEYSTEAD_TIMING_SAMPLES'];
     const known = [...ofScripts, ...ofTests, ...CONFIG_VARIABLES.map(({ name }) => name)];
     const named = [...read(page).matchAll(/KEYSTEAD_[A-Z_]*[A-Z]/g)].map(([name]) => name);
     expect(named.filter((name) => !known.includes(name))).toEqual([]);

@@ -24,11 +24,8 @@ const STEADY_AFTER_MS = 10_000;
 const LOGIN_PATIENCE_MS = 10_000;
 const STOP_PATIENCE_MS = 5_000;
 const ORPHAN_PATIENCE_MS = 3_000;
-/**
- * An agent makes many small objects that die at once: a nursery of 1 MiB serves them as well as one of 16, and the thread
- * that serves collects them itself: the others have a low priority (worker-priority.ts).
- */
-export const NODE_FLAGS = ['--max-semi-space-size=1', '--single-threaded-gc', '--v8-pool-size=1'] as const;
+/** An agent makes many small objects that die at once: a nursery of 1 MiB serves them as well as one of 16. */
+export const NODE_FLAGS = ['--max-semi-space-size=1'] as const;
 /** glibc keeps memory for each thread otherwise; nearly all is used by one. */
 export const ONE_HEAP = { MALLOC_ARENA_MAX: '1' } as const;
 /** The agent's exit code when another agent holds the unit. */

@@ -12,7 +12,6 @@ import { reseal } from './reseal.js';
 import { AgentServer } from './server.js';
 import { UnitDir } from './unit-dir.js';
 import { Watchdog } from './watchdog.js';
-import { lowerWorkers } from './worker-priority.js';
 
 /** Another agent holds the unit: the supervisor may look for an orphan. */
 const EXIT_UNIT_HELD = 75;
@@ -48,7 +47,6 @@ async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void>
   if (task.lifeLine) {
     process.stdin.on('close', stop).on('end', stop).on('error', stop).resume();
   }
-  lowerWorkers();
   const { problem } = unit.keeper;
   log.info({ event: 'ready', agent: process.pid, problem: problem?.code ?? null });
 }

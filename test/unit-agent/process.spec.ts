@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { AdminClient } from '../../src/unit-agent/client.js';
 import { coreFilesIn, NO_CORE_FILES, withCoreFiles } from '../core-files.js';
@@ -86,27 +85,6 @@ describe('the process of an agent', () => {
     await (await world.admin()).probe();
     expect(world.stderr).not.toContain('Debugger');
   });
-
-  (process.platform === 'linux' ? it : it.skip)(
-    'makes key pairs on threads that give way to the one that serves',
-    async () => {
-      await world.start();
-      const ceremony = new Ceremony(world);
-      await ceremony.initialise(await world.admin());
-      const crypto = await world.crypto(ceremony.kmsUser);
-      const [row, version] = [randomUUID(), randomUUID()];
-      await crypto.generateImportPair({
-        ...{ instance: world.instance, key: row, version, algorithm: 'RSA-2048' },
-        ...{ state: 'active', policy: '{"use":"import"}' },
-      });
-      const pid = world.child?.pid as number;
-      const threads = readdirSync(`/proc/${pid}/task`).map(Number);
-      const busy = threads.filter((thread) => thread !== pid);
-      expect(busy.length).toBeGreaterThan(0);
-      expect(busy.map((thread) => getPriority(thread))).toEqual(busy.map(() => 10));
-      expect(getPriority(pid)).toBe(getPriority());
-    },
-  );
 
   it('has time to try what its token can do, however short the deadline of other questions is', async () => {
     await world.start();
