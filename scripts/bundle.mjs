@@ -43,7 +43,6 @@ async function replace(file) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    keepNames: true,
     legalComments: 'none', // they are in licences.txt
     external: [...OUTSIDE, ...OPTIONAL],
     banner: { js: REQUIRE },
