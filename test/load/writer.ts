@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Answer } from '../world.js';
+import type { Answer } from '../world.js';
 import { DATA_KEY, type LoadWorld } from './load-world.js';
 import type { Tally } from './tally.js';
 
