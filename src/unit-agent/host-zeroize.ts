@@ -69,7 +69,7 @@ function actAsAgent(
   unit.keeper.close();
 }
 
-/** SIGTERM to the agent, once per agent: the one that its supervisor starts next does the work. */
+/** SIGTERM to the agent, once per agent: then this process or the agent that its supervisor starts next has the lock. */
 function tellAgent(dir: UnitDir, told: number | undefined): number | undefined {
   const pid = Number(dir.read('agent.pid')?.toString('utf8'));
   if (!Number.isInteger(pid) || pid <= 1 || pid === told) return told;

@@ -75,13 +75,15 @@ describe('a zeroize on the host', () => {
     return { code, said };
   };
 
-  it('while the agent runs, is done by the agent that its supervisor starts next', async () => {
+  it('while the agent runs, ends that agent, and is done before its supervisor has the next one ready', async () => {
     const before = await ceremony.facts(admin);
     expect(before.record).not.toBeNull();
     const zeroizing = codeOf(zeroize());
     const agent = world.child as ChildProcess;
     await once(agent, 'exit');
-    await world.start();
+    do {
+      await world.start(); // again, as a supervisor would: it finds the unit held while the command wipes it
+    } while (world.child?.exitCode !== null);
     const { code, said } = await zeroizing;
     expect(code).toBe(0);
     admin = await world.admin();
