@@ -1,21 +1,11 @@
-import 'reflect-metadata';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Operation } from '../../src/dialects/key-protect/operation.js';
-import { OPERATIONS } from '../../src/dialects/key-protect/operations.js';
-import { ErrorBody } from '../../src/dialects/key-protect/wire.js';
-
-export interface Exchange {
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly text: string;
-}
+import { type Exchange, violationsOf } from './described.js';
 
 /**
  * Stands between a client and the server, passes everything through unchanged, and holds every answer of the API against
- * the schemas from which the OpenAPI document is made.
+ * the OpenAPI document.
  */
 export class CheckedProxy {
   /** What was answered otherwise than the document says. */
@@ -58,45 +48,5 @@ export class CheckedProxy {
     });
     onward.on('error', () => answer.destroy());
     asked.pipe(onward);
-  }
-}
-
-/** What the answer breaks: sentences, empty when nothing. */
-export function violationsOf({ method, path, status, text }: Exchange): string[] {
-  const { pathname, searchParams } = new URL(path, 'http://server');
-  if (!pathname.startsWith('/api/v2')) return [];
-  const say = (problem: string) => [`${method} ${path} → ${status}: ${problem}: ${text.slice(0, 300)}`];
-  if (status >= 400) {
-    if (method === 'HEAD') return [];
-    const checked = ErrorBody.safeParse(parsed(text));
-    return checked.success ? [] : say(checked.error.message);
-  }
-  const operation = operationAt(method, routed(pathname, searchParams.get('action')));
-  if (operation === undefined) return say('no such operation is described');
-  if (!operation.answers.has(status)) return say('the status is not described');
-  const schema = operation.answers.get(status) ?? null;
-  if (schema === null) return text === '' ? [] : say('a body where none is described');
-  const checked = schema.safeParse(parsed(text));
-  return checked.success ? [] : say(checked.error.message);
-}
-
-function routed(pathname: string, action: string | null): string {
-  if (action === null) return pathname;
-  return action === 'restore' ? `${pathname}/restore` : `${pathname}/actions/${action}`;
-}
-
-function operationAt(method: string, pathname: string): Operation | undefined {
-  const fits = OPERATIONS.filter((operation) => {
-    const pattern = operation.path.replace(/:\w+/g, '[^/]+');
-    return operation.method === method && new RegExp(`^${pattern}$`).test(pathname);
-  });
-  return fits.find(({ path }) => !path.includes(':')) ?? fits[0];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the schema then says so
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { callersOf } from '../callers.js';
 import { World } from '../world.js';
-import { violationsOf } from './checked-proxy.js';
+import { violationsOf } from './described.js';
 import {
   type Got,
   KEY_TYPE,

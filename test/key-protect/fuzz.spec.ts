@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { ROLES } from '../../src/shared/permissions.js';
-import { violationsOf } from './checked-proxy.js';
+import { violationsOf } from './described.js';
 import { Dice, type Drawn, drawn } from './drawn-requests.js';
 import { KeyProtectWorld } from './key-protect-world.js';
 

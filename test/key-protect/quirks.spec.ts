@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { violationsOf } from './checked-proxy.js';
+import { violationsOf } from './described.js';
 import { KEY_TYPE, KeyProtectWorld, POLICY_TYPE } from './key-protect-world.js';
 
 /** What the Go, Python and Node clients put on the wire, byte for byte, over sockets of our own. */
