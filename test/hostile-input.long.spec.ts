@@ -11,10 +11,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => hostile.world.end());
 
-it.each(ROLES)(
-  `${REQUESTS} requests of a %s over all routes: no fault, no end of a process, and the server serves on`,
-  async (role) => {
-    await fuzz(hostile, REQUESTS, role);
-  },
-  7_200_000,
-);
+it(`${REQUESTS} requests of each role over all routes: no fault, no end of a process, and the server serves on`, async () => {
+  await Promise.all(ROLES.map((role) => fuzz(hostile, REQUESTS, role))); // each waits for its answers, and lets the others work
+}, 14_400_000);
