@@ -34,7 +34,7 @@ interface Waiting {
   readonly since: number;
   readonly resolve: (body: Buffer) => void;
   readonly reject: (cause: unknown) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly deadlineMs: number;
 }
 
 const KEEP_ALIVE_MS = 10_000;
@@ -47,6 +47,9 @@ export class AgentConnection {
   readonly #writer: FrameWriter;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  /** One for all who wait, not one for each: rings when the first of them must have its answer. */
+  #alarm: NodeJS.Timeout | undefined;
+  #alarmAt = Number.POSITIVE_INFINITY;
   #gone: KeysteadError | null = null;
 
   private constructor(
@@ -88,19 +91,16 @@ export class AgentConnection {
    * The body of the answer. Throws what the agent refused with, or UNIT_UNREACHABLE when the connection is gone or
    * the deadline has passed; then the connection is of no use any more, and whether the agent acted is not known.
    */
-  request(op: Opcode, body: Buffer, deadlineMs = this.options.deadlineMs): Promise<Buffer> {
+  request(op: Opcode, body: Buffer | readonly Buffer[], deadlineMs = this.options.deadlineMs): Promise<Buffer> {
     if (this.#gone) return Promise.reject(this.#gone);
     const id = this.#nextId;
     this.#nextId = id === 0xffffffff ? 1 : id + 1;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#hang(op, deadlineMs), deadlineMs);
-      try {
-        this.#writer.write({ id, code: OPCODES[op], body });
-        this.#waiting.set(id, { op, since: performance.now(), resolve, reject, timer });
-      } catch (cause) {
-        clearTimeout(timer);
-        reject(cause);
-      }
+      if (Buffer.isBuffer(body)) this.#writer.write(id, OPCODES[op], body);
+      else this.#writer.write(id, OPCODES[op], ...body);
+      const since = performance.now();
+      this.#waiting.set(id, { op, since, deadlineMs, resolve, reject });
+      if (since + deadlineMs < this.#alarmAt) this.#setAlarm(since + deadlineMs);
     });
   }
 
@@ -127,7 +127,6 @@ export class AgentConnection {
         const asked = this.#waiting.get(frame.id);
         if (!asked) continue;
         this.#waiting.delete(frame.id);
-        clearTimeout(asked.timer);
         if (frame.code === ANSWER_OK) {
           this.#note(asked, 'success');
           asked.resolve(frame.body);
@@ -143,6 +142,26 @@ export class AgentConnection {
     }
   }
 
+  #setAlarm(at: number): void {
+    clearTimeout(this.#alarm);
+    this.#alarmAt = at;
+    this.#alarm = setTimeout(() => this.#ring(), Math.ceil(at - performance.now()));
+  }
+
+  /** Somebody's deadline has passed, unless it was somebody's who has an answer by now. */
+  #ring(): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { op, since, deadlineMs } of this.#waiting.values()) {
+      if (since + deadlineMs <= performance.now()) {
+        this.#hang(op, deadlineMs);
+        return;
+      }
+      next = Math.min(next, since + deadlineMs);
+    }
+    this.#alarmAt = next;
+    if (this.#waiting.size > 0) this.#setAlarm(next);
+  }
+
   #hang(op: Opcode, deadlineMs: number): void {
     if (this.#gone) return;
     this.socket.destroy();
@@ -153,8 +172,8 @@ export class AgentConnection {
   #end(why: string): void {
     if (this.#gone) return;
     this.#gone = new KeysteadError('UNIT_UNREACHABLE', why);
+    clearTimeout(this.#alarm);
     for (const asked of this.#waiting.values()) {
-      clearTimeout(asked.timer);
       this.#note(asked, 'silent');
       asked.reject(this.#gone);
     }

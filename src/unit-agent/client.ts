@@ -71,7 +71,7 @@ export class CryptoClient {
   }
 
   #useRow(op: 'encrypt' | 'decrypt', stored: StoredRow, aad: Buffer, data: Buffer): Promise<Buffer> {
-    return this.connection.request(op, Buffer.concat([storedBytes(stored), lengthPrefixed([aad, data])]));
+    return this.connection.request(op, [storedBytes(stored), lengthPrefixed([aad, data])]);
   }
 
   /**

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { lengthPrefixed } from '../shared/bytes.js';
+import { lengthPrefixed, sha256 } from '../shared/bytes.js';
 import { readFields } from './fields.js';
-import { encodeFrame, type Frame, FrameReader } from './frames.js';
+import { encodeFrame, type Frame, FrameReader, FrameWriter } from './frames.js';
 import { MAX_FRAME_BYTES } from './protocol.js';
 
 const frame = fc.record({
@@ -50,6 +53,44 @@ describe('frames', () => {
     expect(() => new FrameReader().push(head)).toThrow('is not possible');
   });
 });
+
+describe('frames that are written', () => {
+  const body = (n: number) => randomBytes(n % 50 === 0 ? 70_000 : (n * 37) % 2_000); // most into the buffer, some beyond it
+
+  it.each([
+    ['at once', false],
+    ['when the kernel takes no more', true],
+  ])('arrive whole and in order, read %s', async (_when, late) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [far] = (await once(server, 'connection')) as [Socket];
+    const received: string[] = [];
+    const reader = new FrameReader();
+    const read = () =>
+      far.on('data', (piece: Buffer) => {
+        for (const { id, code, body } of reader.push(piece)) received.push(`${id} ${code} ${digestOf(body)}`);
+      });
+    if (!late) read();
+    const sent: string[] = [];
+    const writer = new FrameWriter(near);
+    for (let id = 0; id < 2_000 || (late && near.writableLength < 300_000); id += 1) {
+      const pieces = [body(id), body(id + 1)];
+      sent.push(`${id} ${id % 256} ${digestOf(Buffer.concat(pieces))}`);
+      writer.write(id, id % 256, ...pieces);
+      for (const piece of pieces) piece.fill(0); // the writer has copied them
+      if (id % 40 === 0) await new Promise(setImmediate);
+    }
+    writer.flush();
+    near.end();
+    if (late) read();
+    await once(far, 'end');
+    server.close();
+    expect(received).toEqual(sent);
+  });
+});
+
+const digestOf = (bytes: Buffer) => sha256(bytes).toString('hex');
 
 describe('fields', () => {
   it('come out as they went in', () => {

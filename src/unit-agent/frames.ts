@@ -16,15 +16,31 @@ const AFTER_LENGTH = HEAD_BYTES - 4;
 
 /** The bytes of a frame. Throws BAD_REQUEST when it would be longer than MAX_FRAME_BYTES. */
 export function encodeFrame({ id, code, body }: Frame): Buffer {
-  const length = AFTER_LENGTH + body.length;
-  if (length > MAX_FRAME_BYTES)
-    throw new KeysteadError('BAD_REQUEST', `a frame holds ${MAX_FRAME_BYTES} bytes at most`);
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + body.length);
-  bytes.writeUInt32BE(length, 0);
-  bytes.writeUInt32BE(id, 4);
-  bytes.writeUInt8(code, 8);
-  body.copy(bytes, HEAD_BYTES);
+  const bytes = Buffer.allocUnsafe(frameBytes([body]));
+  put(bytes, 0, id, code, [body]);
   return bytes;
+}
+
+/** How long the frame of this body is. Throws BAD_REQUEST when that is longer than MAX_FRAME_BYTES. */
+function frameBytes(body: readonly Buffer[]): number {
+  let size = HEAD_BYTES;
+  for (const piece of body) size += piece.length;
+  if (size - 4 > MAX_FRAME_BYTES)
+    throw new KeysteadError('BAD_REQUEST', `a frame holds ${MAX_FRAME_BYTES} bytes at most`);
+  return size;
+}
+
+/** Writes a frame at this place; gives the place after it. */
+function put(bytes: Buffer, start: number, id: number, code: number, body: readonly Buffer[]): number {
+  let at = start + HEAD_BYTES;
+  for (const piece of body) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  bytes.writeUInt32BE(at - start - 4, start);
+  bytes.writeUInt32BE(id, start + 4);
+  bytes.writeUInt8(code, start + 8);
+  return at;
 }
 
 /** Cuts a stream of bytes into frames, whatever the pieces it arrives in. */
@@ -65,23 +81,39 @@ export class FrameReader {
 
 /** So many frames go at once: who reads them has something to do while the next ones are made. */
 const FULL = 32;
+const ROOM_BYTES = 64 * 1024;
 
-/** Writes the frames of one tick at once: a system call per tick, not per frame. */
+/**
+ * Writes the frames of one tick at once: a system call per tick, not per frame. They are put into one buffer, and no
+ * piece of memory is made for any; the next ones overwrite it as soon as the kernel has taken them.
+ */
 export class FrameWriter {
-  #waiting: Buffer[] = [];
+  #bytes = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  #end = 0;
+  #frames = 0;
 
   constructor(private readonly socket: Socket) {}
 
-  write(frame: Frame): void {
-    this.#waiting.push(encodeFrame(frame));
-    if (this.#waiting.length === 1) setImmediate(() => this.flush());
-    else if (this.#waiting.length === FULL) this.flush();
+  /** The frame's body is the pieces, one after the other; they are copied. Throws as encodeFrame. */
+  write(id: number, code: number, ...body: readonly Buffer[]): void {
+    const size = frameBytes(body);
+    if (this.#end + size > ROOM_BYTES) this.flush();
+    if (size > ROOM_BYTES) {
+      this.socket.write(encodeFrame({ id, code, body: Buffer.concat(body) }));
+      return;
+    }
+    this.#end = put(this.#bytes, this.#end, id, code, body);
+    this.#frames += 1;
+    if (this.#frames === 1) setImmediate(() => this.flush());
+    else if (this.#frames === FULL) this.flush();
   }
 
   flush(): void {
-    if (this.#waiting.length === 0 || this.socket.destroyed) return;
-    const bytes = this.#waiting.length === 1 ? (this.#waiting[0] as Buffer) : Buffer.concat(this.#waiting);
-    this.#waiting = [];
+    const bytes = this.#bytes.subarray(0, this.#end);
+    this.#end = 0;
+    this.#frames = 0;
+    if (bytes.length === 0 || this.socket.destroyed) return;
     this.socket.write(bytes);
+    if (this.socket.writableLength > 0) this.#bytes = Buffer.allocUnsafeSlow(ROOM_BYTES); // the socket reads it yet
   }
 }
