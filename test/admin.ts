@@ -15,7 +15,8 @@ import type { ErrorCode } from '../src/shared/errors.js';
 import { Secret } from '../src/shared/secret.js';
 import type { SignedOp } from '../src/shared/unit-state.js';
 import type { UnitFacts } from '../src/unit-agent/protocol.js';
-import { type Answer, until, type World } from './world.js';
+import { until } from './until.js';
+import type { Answer, World } from './world.js';
 
 /** What became of a command on one unit: 'ok', or the code of the refusal; the receipt, when there is one, is verified. */
 export interface Verdict {

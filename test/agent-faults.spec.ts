@@ -2,7 +2,8 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AccessKey, AlibabaWorld, signedQuery } from './alibaba-kms/alibaba-world.js';
 import { createKey, instanceHeader, Load, opens, patience, serves, unitOf, wrap } from './units.js';
-import { until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** What happens to the agents of a server, while clients wrap without a pause. */
 const DEADLINE_MS = 2_000;

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { run, until, World } from './world.js';
+import { run } from './processes.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** The commands of the Dedicated initialisation, typed with `kp`, and what they print. */
 let world: World;

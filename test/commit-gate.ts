@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { until } from './world.js';
+import { until } from './until.js';
 
 const LOCK = 4711;
 const PATIENCE_MS = 20_000;

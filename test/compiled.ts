@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
-import { ROOT } from './world.js';
+import { ROOT } from './processes.js';
 
 /** Builds a C file of the tests (`clock/clock.c`) into a directory, as a shared object; its path. */
 export function compiled(source: string, directory: string): string {

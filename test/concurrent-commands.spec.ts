@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { signCommand } from '../src/admins/signed-command.js';
 import { Admins, adminKey, codeOf, MasterKey, publicPem } from './admin.js';
-import { type Answer, until, World } from './world.js';
+import { until } from './until.js';
+import { type Answer, World } from './world.js';
 
 /** Commands that exclude each other, sent at once: one of them wins, and what must hold of an instance holds. */
 let world: World;

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { CommitGate } from './commit-gate.js';
+import type { Ran } from './processes.js';
 import { succeed } from './units.js';
-import { type Ran, until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 export const ACT_NAMES = ['claim', 'mk import', 'user add'] as const;
 export type ActName = (typeof ACT_NAMES)[number];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from './world.js';
+import { ROOT } from './processes.js';
 
 /** The blocks of a page that are fenced as `sh NAME`: commands that a spec runs as they are written. */
 export function blocksOf(page: string, name: string): string[] {

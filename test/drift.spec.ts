@@ -2,7 +2,8 @@ import 'reflect-metadata'; // which @peculiar/x509 asks for
 import { webcrypto } from 'node:crypto';
 import { X509CertificateGenerator } from '@peculiar/x509';
 import { Machine } from './machine.js';
-import { until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** Units of one instance that have come apart, and what brings them together; plans; certificates that end. */
 let world: World;

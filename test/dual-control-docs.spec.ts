@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Machine } from './machine.js';
-import { ROOT, World } from './world.js';
+import { ROOT } from './processes.js';
+import { World } from './world.js';
 
 /** The blocks of docs/dual-control.md, each typed on the machine that it names, in their order. */
 const page = readFileSync(join(ROOT, 'docs', 'dual-control.md'), 'utf8');

@@ -5,7 +5,8 @@ import { COSIGNED_LIFETIME_MS } from '../src/admins/quorum.js';
 import { parseCommand, signCommand } from '../src/admins/signed-command.js';
 import { Admins, adminKey, assertOk } from './admin.js';
 import { Machine } from './machine.js';
-import { until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** Several administrators must sign: what the units ask for, and how people on machines of their own get there. */
 

@@ -18,8 +18,10 @@ import { unsealedPin } from '../src/unit-agent/pin-source.js';
 import { SealKey } from '../src/unit-agent/seal.js';
 import { UnitDir } from '../src/unit-agent/unit-dir.js';
 import { openWith } from './database/own-database.js';
+import { run } from './processes.js';
 import { becomes, createKey, Load, opens, serves, succeed, unitOf, wrap } from './units.js';
-import { run, until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** What happens to the token of one unit of three, under a running server, while clients wrap without a pause. */
 let world: World;

@@ -2,8 +2,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ROOT, run } from './processes.js';
 import { becomes, createKey, opens, succeed, unitOf, wrap } from './units.js';
-import { ROOT, run, until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** Tokens that an administrator prepared: three in one SoftHSM, each with a key on it that is none of our business. */
 const dir = mkdtempSync(join(tmpdir(), 'ksg-'));

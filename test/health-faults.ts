@@ -2,7 +2,8 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { instanceHeader, patience } from './units.js';
-import { until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** As it is shipped; other specs do not wait so long. */
 const PROBE_INTERVAL_MS = '1500';

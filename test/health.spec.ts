@@ -1,8 +1,10 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
+import { ROOT } from './processes.js';
 import { createKey, instanceHeader, Load, opens, patience, succeed, wrap } from './units.js';
-import { ROOT, until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** Health through the life of a server that has a PostgreSQL of its own. */
 let world: World;

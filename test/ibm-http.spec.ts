@@ -2,7 +2,8 @@ import { createPublicKey, generateKeyPairSync, randomUUID, X509Certificate } fro
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey, opens, succeed, wrap } from './units.js';
-import { type Answer, until, World } from './world.js';
+import { until } from './until.js';
+import { type Answer, World } from './world.js';
 
 /** The HTTP calls that IBM's Go library makes to crypto units, replayed by hand, and the ceremony that follows them. */
 let world: World;

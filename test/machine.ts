@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Ran, ROOT, run, type World } from './world.js';
+import { type Ran, ROOT, run } from './processes.js';
+import type { World } from './world.js';
 
 /** The machine of one person: a home of their own with its own known units, files and passphrase. */
 export class Machine {

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { METRICS } from '../src/health/metrics.js';
+import { ROOT } from './processes.js';
 import { instanceHeader } from './units.js';
-import { ROOT, until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** Metrics, and the policy of an instance that lets its use be measured. */
 let world: World;

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, run } from './world.js';
+import { ROOT, run } from './processes.js';
 
 /** What `npm pack` puts into the package, used from where it was unpacked. */
 const dir = mkdtempSync(join(tmpdir(), 'keystead-pack-'));

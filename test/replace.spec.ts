@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT, run } from './processes.js';
 import { becomes, createKey, opens, serves, succeed, unitOf, wrap } from './units.js';
-import { ROOT, run, until, World } from './world.js';
+import { until } from './until.js';
+import { World } from './world.js';
 
 /** Units that are beyond repair, and the ways back to three that serve: replace, and zeroize on the agent's own host. */
 let world: World;

@@ -6,7 +6,7 @@ import { appModule } from '../src/app.module.js';
 import { loadConfig } from '../src/config/config.js';
 import type { Permission } from '../src/shared/permissions.js';
 import type { Admins } from './admin.js';
-import { until } from './world.js';
+import { until } from './until.js';
 
 /** What the requests of a test name. */
 export interface Names {

@@ -1,5 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os';
-import { type Ran, type ShownUnit, until, type World } from './world.js';
+import type { Ran } from './processes.js';
+import { until } from './until.js';
+import type { ShownUnit, World } from './world.js';
 
 /** What of a condition a spec expects: `Reachable` False/TokenLost is ['Reachable', 'False', 'TokenLost']. */
 export type Expected = readonly [type: string, status: string, reason?: string];

@@ -1,15 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as after } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { dropDatabase, nameOf, newDatabase } from './database/databases.js';
 import { FullDisk } from './full-disk.js';
 import { type Exchange, violationsOf } from './key-protect/described.js';
 import { copyOf, madeOnce } from './made-once.js';
+import { ended, freePort, type Ran, ROOT, run } from './processes.js';
+import { until } from './until.js';
 
 /**
  * A world for a spec: the real server, as built in dist, with real agents on real SoftHSM tokens, and the real `kp`.
@@ -28,12 +26,6 @@ export interface WorldOptions {
   readonly diskMebibytes?: number;
 }
 
-export interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -49,7 +41,6 @@ export interface ShownUnit {
   readonly conditions: readonly { type: string; status: string; reason: string; message: string }[];
 }
 
-export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const KP = join(ROOT, 'bin', 'kp');
 const SERVER = join(ROOT, 'bin', 'keystead');
 const START_DEADLINE_MS = 40_000;
@@ -366,81 +357,6 @@ export class World {
 function assertDescribed(exchange: Exchange): void {
   const violations = violationsOf(exchange);
   if (violations.length > 0) throw new Error(violations.join('\n'));
-}
-
-/** Polls until the question is answered with true; throws at the deadline. */
-export async function until(
-  ask: () => Promise<boolean>,
-  deadlineMs: number,
-  why: () => string = () => 'it did not become true in time',
-): Promise<void> {
-  const deadline = Date.now() + deadlineMs;
-  while (!(await ask())) {
-    if (Date.now() > deadline) throw new Error(why());
-    await after(25);
-  }
-}
-
-/** Runs a program to its end, with nothing on its standard input. */
-export function run(
-  program: string,
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
-): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await gone;
-}
-
-async function newDatabase(how = ''): Promise<string> {
-  const name = `w_${randomBytes(6).toString('hex')}`;
-  await admin(`CREATE DATABASE ${name} ${how}`);
-  const url = new URL(process.env['TEST_DATABASE_URL'] ?? '');
-  url.pathname = `/${name}`;
-  return url.toString();
-}
-
-async function dropDatabase(url: string): Promise<void> {
-  await admin(`DROP DATABASE ${nameOf(url)} WITH (FORCE)`);
-}
-
-const nameOf = (url: string) => new URL(url).pathname.slice(1);
-
-async function admin(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: process.env['TEST_DATABASE_URL'] });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }
 
 function parsed(text: string): unknown {

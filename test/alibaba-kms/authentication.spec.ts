@@ -5,7 +5,7 @@ import {
   stringToSignAcs3,
 } from '../../src/dialects/alibaba-kms/signature-acs3.js';
 import { stringToSignV1 } from '../../src/dialects/alibaba-kms/signature-v1.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { AlibabaWorld, type Got, sha256Hex, signedQuery, timeText } from './alibaba-world.js';
 
 /** A tenth of it with one credential. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Ran, ROOT, run } from '../world.js';
+import { type Ran, ROOT, run } from '../processes.js';
 import { ALGORITHMS, AlibabaWorld, wrapped } from './alibaba-world.js';
 import { CLIENTS, type Client } from './clients.js';
 

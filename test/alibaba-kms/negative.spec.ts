@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { blobIn, blobText } from '../../src/dialects/alibaba-kms/blob.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { AlibabaWorld, type Got, type Refusal, wrapped } from './alibaba-world.js';
 
 const MATERIAL = randomBytes(32);

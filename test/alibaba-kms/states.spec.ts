@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { linesOfRequests } from '../audit/lines-of-requests.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { AlibabaWorld } from './alibaba-world.js';
 
 /** The states of Alibaba's keys, in the order of the table. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { AlibabaWorld } from './alibaba-world.js';
 
 const PARAMETERS_MS = 10_000;

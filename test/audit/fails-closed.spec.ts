@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
 import { createKey, instanceHeader, patience } from '../units.js';
-import { until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 
 /** While the audit log cannot be written, no request that uses a key or changes something succeeds; it ends by itself. */
 let world: World;

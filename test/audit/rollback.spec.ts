@@ -1,6 +1,7 @@
 import { blocksOf } from '../doc-blocks.js';
 import { becomes, createKey, opens, serves, succeed, wrap } from '../units.js';
-import { until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 
 /** The database set back under units that saw a newer one: nothing is served until the administrators accept it. */
 let world: World;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, run } from '../world.js';
+import { ROOT, run } from '../processes.js';
 import { chained, exported, fieldsOf, MadeUnit } from './made-log.js';
 import { tamper } from './tampering.js';
 

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Load, serves } from '../units.js';
-import { until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 import { fill, loseEverything, lost, modeOf, recover, sh, wrapWith, written } from './drill.js';
 
 /** The disaster of docs/backup.md: all units, the database and the host are lost; the dump and K shares are not. */

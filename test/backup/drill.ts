@@ -1,8 +1,10 @@
 import { copyFileSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { blocksOf } from '../doc-blocks.js';
+import { type Ran, ROOT, run } from '../processes.js';
 import { instanceHeader, serves, succeed } from '../units.js';
-import { type Ran, ROOT, run, until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 
 const DATA_KEY = Buffer.alloc(32, 7).toString('base64');
 

@@ -11,8 +11,9 @@ import { SealKey } from '../../src/unit-agent/seal.js';
 import { AlibabaWorld } from '../alibaba-kms/alibaba-world.js';
 import { HuaweiWorld } from '../huawei-kms/huawei-world.js';
 import { sealed } from '../key-protect/sealed-imports.js';
+import { type Ran, ROOT, run } from '../processes.js';
 import { instanceHeader, serves, succeed } from '../units.js';
-import { type Answer, type Ran, ROOT, run, World } from '../world.js';
+import { type Answer, World } from '../world.js';
 import type { Canary } from './scanner.js';
 
 const KEY_TYPE = 'application/vnd.ibm.kms.key+json';

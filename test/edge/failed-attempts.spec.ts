@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config/config.js';
 import { AskedBy } from '../../src/http/asked-by.js';
 import { makeDatabase, type OwnDatabase, openWith } from '../database/own-database.js';
 import { type RunningApp, runApp } from '../http/running-app.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 
 const limited = expect.objectContaining({ code: 'RATE_LIMITED', retryAfterS: expect.any(Number) });
 

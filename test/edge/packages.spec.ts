@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../world.js';
+import { ROOT } from '../processes.js';
 
 /** What comes from others, as package-lock.json holds it. */
 const json = (name: string) => JSON.parse(readFileSync(join(ROOT, name), 'utf8'));

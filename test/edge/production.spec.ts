@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
 import { ServerProcess } from '../database/server-process.js';
-import { type Ran, ROOT, run } from '../world.js';
+import { type Ran, ROOT, run } from '../processes.js';
 
 /** A server of the production profile, before it has any unit, and its bootstrap key. */
 const dir = mkdtempSync(join(tmpdir(), 'keystead-production-'));

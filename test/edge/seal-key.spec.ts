@@ -7,9 +7,10 @@ import { PinAttempts } from '../../src/unit-agent/pin-attempts.js';
 import { sealedPin } from '../../src/unit-agent/pin-source.js';
 import { SealKey } from '../../src/unit-agent/seal.js';
 import { UnitDir } from '../../src/unit-agent/unit-dir.js';
+import { ROOT, run } from '../processes.js';
 import { StandaloneAgent } from '../replicas/standalone-agents.js';
 import { canKill } from '../unit-agent/kill-points.js';
-import { ROOT, run, until } from '../world.js';
+import { until } from '../until.js';
 
 /** Two units of SoftHSM tokens that share a seal key. */
 const dir = mkdtempSync(join(tmpdir(), 'kse-'));

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
 import { ServerProcess, until } from '../database/server-process.js';
-import { type Ran, ROOT, run } from '../world.js';
+import { type Ran, ROOT, run } from '../processes.js';
 import { type Issued, TestCa } from './certificates.js';
 import { hello } from './tls-handshake.js';
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Tally } from '../load/tally.js';
 import { createKey, instanceHeader, patience } from '../units.js';
-import { type Answer, until, World } from '../world.js';
+import { until } from '../until.js';
+import { type Answer, World } from '../world.js';
 import type { Case } from './cases.js';
 import { faultyModule, heal, inject, met } from './fault-module.js';
 

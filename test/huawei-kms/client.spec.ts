@@ -3,7 +3,7 @@ import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { runInThisContext } from 'node:vm';
-import { ROOT, run } from '../world.js';
+import { ROOT, run } from '../processes.js';
 import { HuaweiWorld } from './huawei-world.js';
 import { importBody, newPair, privateImportBody } from './material.js';
 

@@ -1,7 +1,8 @@
 import { createHash, createPublicKey, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run, until } from '../world.js';
+import { run } from '../processes.js';
+import { until } from '../until.js';
 import { HuaweiWorld } from './huawei-world.js';
 import {
   importBody,

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { OPERATIONS } from '../../src/dialects/huawei-kms/operations.js';
 import { linesOfRequests } from '../audit/lines-of-requests.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { HuaweiWorld } from './huawei-world.js';
 import { importBody, parametersFor } from './material.js';
 

@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../world.js';
+import { run } from '../processes.js';
 import { HuaweiWorld } from './huawei-world.js';
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { HuaweiWorld, type Sending } from './huawei-world.js';
 import { signed } from './signer.js';
 

@@ -1,7 +1,7 @@
 import { createCipheriv, createHash, publicEncrypt, randomBytes } from 'node:crypto';
 import auth from '@ibm-cloud/ibm-key-protect/auth/index.js';
 import KeyProtectV2 from '@ibm-cloud/ibm-key-protect/ibm-key-protect-api/v2.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { KEY_TYPE, KeyProtectWorld, keyCollection, policyCollection } from './key-protect-world.js';
 
 /** The client as npm has it, with its own way to get a token; nothing of it is changed. */

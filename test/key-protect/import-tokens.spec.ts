@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { type Got, KeyProtectWorld, keyCollection, type Sending } from './key-protect-world.js';
 import { type Sealed, sealed, type Token, WRONG } from './sealed-imports.js';
 

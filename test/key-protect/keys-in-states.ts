@@ -1,6 +1,6 @@
 import { ACTIVE, DEACTIVATED, DESTROYED, type KeyState, SUSPENDED } from '../../src/keys/key-state.js';
 import { PERMISSIONS } from '../../src/shared/permissions.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { type KeyProtectWorld, policyCollection } from './key-protect-world.js';
 
 export const KINDS = ['root', 'standard'] as const;

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { patience } from '../units.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { type Got, type KeyProtectWorld, keyCollection, policyCollection, type Sending } from './key-protect-world.js';
 import { sealed, type Token } from './sealed-imports.js';
 

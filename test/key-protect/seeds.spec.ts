@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, run } from '../world.js';
+import { ROOT, run } from '../processes.js';
 import { KeyProtectWorld } from './key-protect-world.js';
 
 /**

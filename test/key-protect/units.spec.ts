@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { becomes, patience, serves, succeed, unitOf } from '../units.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { KeyProtectWorld } from './key-protect-world.js';
 import { newToken, ScenarioLoad } from './scenario-load.js';
 import type { Token } from './sealed-imports.js';

@@ -1,5 +1,5 @@
 import { constants, createCipheriv, publicEncrypt, randomBytes } from 'node:crypto';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { KeyWorld, keyBody, refusalOf } from './key-world.js';
 
 /** Keys that come in encrypted for the import token. */

@@ -5,7 +5,8 @@ import pg from 'pg';
 import type { Grant } from '../../src/access/scope.js';
 import type { Role } from '../../src/shared/permissions.js';
 import { AgentConnection, CryptoClient } from '../../src/unit-agent/client.js';
-import { type Answer, until, World } from '../world.js';
+import { until } from '../until.js';
+import { type Answer, World } from '../world.js';
 
 const KEY_TYPE = 'application/vnd.ibm.kms.key+json';
 const POLICY_TYPE = 'application/vnd.ibm.kms.policy+json';

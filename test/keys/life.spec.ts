@@ -1,4 +1,4 @@
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { KeyWorld, keyBody, policyBody, refusalOf } from './key-world.js';
 
 /** The life of keys against real units, with timers short enough to wait for. */

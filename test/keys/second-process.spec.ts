@@ -13,7 +13,7 @@ import { WrapCounter } from '../../src/keys/wrap-counter.js';
 import { WrapKey, WrapKeyHandler } from '../../src/keys/wrap-key.command.js';
 import type { CryptoClient } from '../../src/unit-agent/client.js';
 import { openWith } from '../database/own-database.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { KeyWorld } from './key-world.js';
 
 /** This process is a second API process: the same database, the same agents, its own memory. */

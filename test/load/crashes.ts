@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import { DATA_KEY, type LoadWorld } from './load-world.js';
 import type { Dose, Seen } from './scenario.js';
 import { Tally } from './tally.js';

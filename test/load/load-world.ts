@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { faultyModule } from '../fault-module/fault-module.js';
 import { createKey, instanceHeader } from '../units.js';
-import { type Answer, until, World, type WorldOptions } from '../world.js';
+import { until } from '../until.js';
+import { type Answer, World, type WorldOptions } from '../world.js';
 import { Clients, type Reply, requestOf, type Shot } from './generator.js';
 
 export const DATA_KEY = Buffer.alloc(32, 0x5a).toString('base64');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { type Fault, heal, inject } from '../fault-module/fault-module.js';
 import { unitOf } from '../units.js';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import type { LoadWorld } from './load-world.js';
 import type { Dose, Seen } from './scenario.js';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
-import { until } from '../world.js';
+import { until } from '../until.js';
 import type { LoadWorld } from './load-world.js';
 import type { Dose, Seen } from './scenario.js';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Ran, ROOT } from '../world.js';
+import { type Ran, ROOT } from '../processes.js';
 
 /**
  * A page of commands for operators, as a spec executes it: from its first line to its last, in their order,

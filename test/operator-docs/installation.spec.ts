@@ -6,8 +6,9 @@ import { loadConfig } from '../../src/config/config.js';
 import { NODE_FLAGS, ONE_HEAP } from '../../src/crypto-units/agent-process.js';
 import { readArguments } from '../../src/unit-agent/arguments.js';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
+import { freePort, ROOT, run } from '../processes.js';
 import { Certificates } from '../replicas/certificates.js';
-import { freePort, ROOT, run, until } from '../world.js';
+import { until } from '../until.js';
 import { execute, pageText } from './drill.js';
 
 /** docs/installation.md: its settings and the unit files in deploy/, started below a directory of the test's own. */

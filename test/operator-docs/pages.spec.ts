@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../world.js';
+import { ROOT } from '../processes.js';
 import { pageText, stepsOf } from './drill.js';
 
 /** What holds of every page for operators, whatever it is about. */

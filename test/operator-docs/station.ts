@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import pg from 'pg';
 import type { Machine } from '../machine.js';
+import { freePort, ROOT, run } from '../processes.js';
 import { Certificates } from '../replicas/certificates.js';
 import { StandaloneAgent, writeAgentsFile } from '../replicas/standalone-agents.js';
 import { type Expected, succeed, unitOf } from '../units.js';
-import { freePort, ROOT, run, until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 
 /** A busy machine is no fault of a unit's: the pages make others. What is quick elsewhere may cost less here. */
 const UNHURRIED = { KEYSTEAD_CALL_DEADLINE_MS: '20000', KEYSTEAD_PROBE_INTERVAL_MS: '1000' };

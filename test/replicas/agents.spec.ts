@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AdminClient, AgentConnection } from '../../src/unit-agent/client.js';
-import { ROOT, until } from '../world.js';
+import { ROOT } from '../processes.js';
+import { until } from '../until.js';
 import { StandaloneAgent } from './standalone-agents.js';
 
 /** `keystead agent`: the agent of one unit, by itself. */

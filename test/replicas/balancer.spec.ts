@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createKey, instanceHeader } from '../units.js';
-import { until, type World } from '../world.js';
+import { until } from '../until.js';
+import type { World } from '../world.js';
 import { Balancer, HAPROXY_FILE, haproxyVersion } from './balancer.js';
 import { Replicas } from './replicas.js';
 

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, until, type World } from '../world.js';
+import { freePort } from '../processes.js';
+import { until } from '../until.js';
+import type { World } from '../world.js';
 
 /** The file of docs/deployment.md and of the compose set-up, for HAProxy 2.4 and newer. */
 export const HAPROXY_FILE = join(import.meta.dirname, '..', '..', 'deploy', 'haproxy.cfg');

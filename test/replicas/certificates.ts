@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../world.js';
+import { ROOT } from '../processes.js';
 
 const [, BLOCK = ''] =
   /^```sh certificates\n(.*?)^```/ms.exec(readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8')) ?? [];

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { signCommand } from '../../src/admins/signed-command.js';
 import { Admins, adminKey, codeOf, publicPem } from '../admin.js';
-import { type Answer, until } from '../world.js';
+import { until } from '../until.js';
+import type { Answer } from '../world.js';
 import { Replicas } from './replicas.js';
 import type { StandaloneAgent } from './standalone-agents.js';
 

@@ -17,7 +17,8 @@ import { NODE_FLAGS, ONE_HEAP } from '../../src/crypto-units/agent-process.js';
 import { AgentsFile } from '../../src/instances/unit-descriptor.js';
 import { readArguments } from '../../src/unit-agent/arguments.js';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
-import { freePort, ROOT, until } from '../world.js';
+import { freePort, ROOT } from '../processes.js';
+import { until } from '../until.js';
 
 /** docker-compose.yml and what it starts. There is no container engine here: its commands are run as they are. */
 const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');

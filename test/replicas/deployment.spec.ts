@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { readArguments } from '../../src/unit-agent/arguments.js';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
-import { freePort, ROOT } from '../world.js';
+import { freePort, ROOT } from '../processes.js';
 
 /** The commands of docs/deployment.md and docs/vendor-modules.md. */
 const PAGES = ['docs/deployment.md', 'docs/vendor-modules.md'];

@@ -1,6 +1,7 @@
 import { keyBody, policyBody } from '../keys/key-world.js';
 import { createKey, opens, wrap } from '../units.js';
-import { until, type World } from '../world.js';
+import { until } from '../until.js';
+import type { World } from '../world.js';
 import { Replicas } from './replicas.js';
 
 /** What one server does, the other one knows within this time. */

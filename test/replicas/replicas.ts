@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
-import { until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 import { type StandaloneAgent, threeAgents } from './standalone-agents.js';
 
 /** Two API processes on one PostgreSQL, with three agents that run by themselves. */

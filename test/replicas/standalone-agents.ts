@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, until } from '../world.js';
+import { ROOT } from '../processes.js';
+import { until } from '../until.js';
 
 const KEYSTEAD = join(ROOT, 'bin', 'keystead');
 const START_DEADLINE_MS = 20_000;

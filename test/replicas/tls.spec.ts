@@ -6,8 +6,10 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { selfSigned } from '../../src/admins/certificate-maker.js';
 import { Secret } from '../../src/shared/secret.js';
 import { AdminClient, AgentConnection, CryptoClient } from '../../src/unit-agent/client.js';
+import { freePort } from '../processes.js';
 import { createKey, opens, wrap } from '../units.js';
-import { freePort, until, World } from '../world.js';
+import { until } from '../until.js';
+import { World } from '../world.js';
 import { Certificates } from './certificates.js';
 import { StandaloneAgent, writeAgentsFile } from './standalone-agents.js';
 
