@@ -15,7 +15,7 @@ import {
   opensNonceInside,
   unwrapKeyInside,
 } from './oaep-import.js';
-import { inRange, rawRsa } from './raw-rsa.js';
+import { inRange, ofSize, rawRsa } from './raw-rsa.js';
 import type { ResidentKeys } from './resident-keys.js';
 import type { RsaPair } from './rsa-oaep.js';
 import type { SealedKey } from './sealed-key.js';
@@ -111,18 +111,18 @@ export class KeyImport {
 
 /** Every part in its one possible size; a part in another size is replaced by random bytes, and not well-formed. */
 function properSizes(sealed: SealedKey, pair: RsaPair): { proper: SealedKey; wellFormed: boolean } {
-  const { input: wrappedKey, fits: isInRange } = inRange(pair, sealed.wrappedKey);
-  const fits = [
-    sealed.encryptedNonce.length === IV_BYTES + TAG_BYTES,
-    sealed.iv.length === IV_BYTES,
-    sealed.nonce.length === IV_BYTES,
-  ] as const;
-  const proper = {
-    oaep: sealed.oaep,
-    wrappedKey,
-    encryptedNonce: fits[0] ? sealed.encryptedNonce : randomBytes(IV_BYTES + TAG_BYTES),
-    iv: fits[1] ? sealed.iv : randomBytes(IV_BYTES),
-    nonce: fits[2] ? sealed.nonce : randomBytes(IV_BYTES),
+  const wrappedKey = inRange(pair, sealed.wrappedKey);
+  const encryptedNonce = ofSize(sealed.encryptedNonce, IV_BYTES + TAG_BYTES);
+  const iv = ofSize(sealed.iv, IV_BYTES);
+  const nonce = ofSize(sealed.nonce, IV_BYTES);
+  return {
+    proper: {
+      oaep: sealed.oaep,
+      wrappedKey: wrappedKey.input,
+      encryptedNonce: encryptedNonce.part,
+      iv: iv.part,
+      nonce: nonce.part,
+    },
+    wellFormed: [wrappedKey, encryptedNonce, iv, nonce].every(({ fits }) => fits),
   };
-  return { proper, wellFormed: isInRange && fits.every(Boolean) };
 }
