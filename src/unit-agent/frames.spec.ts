@@ -88,6 +88,25 @@ describe('frames that are written', () => {
     server.close();
     expect(received).toEqual(sent);
   });
+
+  it('do not stay in memory when the kernel has taken them', async () => {
+    const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(near, 'connect');
+    const written: Buffer[] = [];
+    const write = near.write.bind(near);
+    near.write = (bytes: Uint8Array | string) => {
+      written.push(bytes as Buffer);
+      return write(bytes);
+    };
+    const writer = new FrameWriter(near);
+    writer.write(1, 2, Buffer.from('a key'));
+    writer.flush();
+    near.destroy();
+    server.close();
+    expect(written).toEqual([Buffer.alloc(9 + 5)]);
+  });
 });
 
 const digestOf = (bytes: Buffer) => sha256(bytes).toString('hex');

@@ -114,6 +114,8 @@ export class FrameWriter {
     this.#frames = 0;
     if (bytes.length === 0 || this.socket.destroyed) return;
     this.socket.write(bytes);
-    if (this.socket.writableLength > 0) this.#bytes = Buffer.allocUnsafeSlow(ROOM_BYTES); // the socket reads it yet
+    if (this.socket.writableLength > 0)
+      this.#bytes = Buffer.allocUnsafeSlow(ROOM_BYTES); // the socket reads it yet
+    else bytes.fill(0); // there may have been keys in it
   }
 }
