@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { lengthPrefixed, sha256 } from '../shared/bytes.js';
 import { readFields } from './fields.js';
@@ -61,10 +61,7 @@ describe('frames that are written', () => {
     ['at once', false],
     ['when the kernel takes no more', true],
   ])('arrive whole and in order, read %s', async (_when, late) => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
-    const [far] = (await once(server, 'connection')) as [Socket];
+    const { near, far, server } = await connected();
     const received: string[] = [];
     const reader = new FrameReader();
     const read = () =>
@@ -90,10 +87,7 @@ describe('frames that are written', () => {
   });
 
   it('do not stay in memory when the kernel has taken them', async () => {
-    const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
-    await once(near, 'connect');
+    const { near, far, server } = await connected();
     const written: Buffer[] = [];
     const write = near.write.bind(near);
     near.write = (bytes: Uint8Array | string) => {
@@ -104,10 +98,20 @@ describe('frames that are written', () => {
     writer.write(1, 2, Buffer.from('a key'));
     writer.flush();
     near.destroy();
+    far.destroy();
     server.close();
     expect(written).toEqual([Buffer.alloc(9 + 5)]);
   });
 });
+
+/** The two ends of a connection. */
+async function connected(): Promise<{ near: Socket; far: Socket; server: Server }> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'connect')])) as [[Socket], unknown];
+  return { near, far, server };
+}
 
 const digestOf = (bytes: Buffer) => sha256(bytes).toString('hex');
 
