@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
+import { unhurried } from '../database/unhurried.js';
 import { AuditLog } from './audit-log.js';
 import type { ToldRow } from './told-row.js';
 
@@ -59,7 +60,10 @@ export class RowWatch {
     for (const table of this.#tables) {
       const ids = new Set<string>();
       await this.#adopt(table);
-      for (let after: string | null = ''; after !== null && !stopped(); ) after = await this.#step(table, after, ids);
+      for (let after: string | null = ''; after !== null && !stopped(); ) {
+        const here: string = after;
+        after = await unhurried(() => this.#step(table, here, ids));
+      }
       if (stopped()) return;
       found.set(table.name, ids);
     }

@@ -32,7 +32,7 @@ export const TIMERS = {
   KEYSTEAD_TIMER_DUE_KEYS_MS: ms(MINUTE, 'How often keys are expired, rotated and purged that are due', SOON_MS),
   KEYSTEAD_TIMER_INTEGRITY_MS: ms(
     10 * SECOND,
-    'How often all stored rows are checked; after a long check, 20 times as long',
+    'How often all stored rows are checked; after a long check, 5 times as long',
     SOON_MS,
   ),
   KEYSTEAD_TIMER_AUDIT_CHECKPOINT_MS: ms(MINUTE, 'How often the units sign how far the audit log has come', SOON_MS),
