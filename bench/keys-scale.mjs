@@ -7,6 +7,7 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { dataSourceOptions, openDatabase } from '../dist/database/database.module.js';
+import { ReadLane } from '../dist/database/read-lane.js';
 import { Key, KeyAlias, KeyRegistration, KeyVersion } from '../dist/keys/key.entity.js';
 import { KeyList } from '../dist/keys/key-list.js';
 import { KeyStore } from '../dist/keys/key-store.js';
@@ -35,7 +36,7 @@ async function measure(size) {
   const instanceId = randomUUID();
   await fill(instanceId, size);
   await db.query('VACUUM ANALYZE');
-  const store = new KeyStore(db);
+  const store = new KeyStore(db, new ReadLane(db));
   const list = new KeyList(db, { instanceId, sight: 'all' });
   const ring = new KeyList(db, { instanceId, keyRingId: 'ring-0', sight: 'all' });
   const page = (raw) => parseListQuery(raw);

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import { noHealthyUpstream } from '../crypto-units/no-healthy-upstream.js';
 import { UnitPicker } from '../crypto-units/unit-picker.js';
-import { FreshRows, rowsOf } from '../database/fresh-rows.js';
-import { ReadLane } from '../database/read-lane.js';
+import { FreshRows } from '../database/fresh-rows.js';
+import { ReadLane, rowsOf } from '../database/read-lane.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { AccessKey } from './access-key.entity.js';
 import type { AccessKeyDialect } from './access-key.js';
@@ -31,12 +30,10 @@ export class AccessKeys {
   readonly #secrets = new Map<AccessKey, Buffer>();
 
   constructor(
-    db: DataSource,
+    lane: ReadLane,
     private readonly units: UnitPicker,
   ) {
-    this.#byId = new FreshRows(new ReadLane(db), rowsOf('access_keys', 'id'), (columns) =>
-      Object.freeze(columns as AccessKey),
-    );
+    this.#byId = new FreshRows(lane, rowsOf('access_keys', 'id'), (columns) => Object.freeze(columns as AccessKey));
   }
 
   /**

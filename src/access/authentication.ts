@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import { FreshRows, rowsOf } from '../database/fresh-rows.js';
-import { ReadLane } from '../database/read-lane.js';
+import { FreshRows } from '../database/fresh-rows.js';
+import { ReadLane, rowsOf } from '../database/read-lane.js';
 import { equalBytes, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isLowerCaseUuid } from '../shared/uuid.js';
@@ -15,7 +14,7 @@ const BEARER = /^Bearer +(\S+) *$/i;
 /** The claim of our tokens that names the API key they were made from. */
 export const API_KEY_CLAIM = 'apikey_id';
 
-const BY_HASH = rowsOf('api_keys', 'hash', `encode("hash", 'hex')`);
+const BY_HASH = rowsOf('api_keys', 'hash', `encode("hash", 'hex')`, (hash) => Buffer.from(hash, 'hex'));
 const BY_ID = rowsOf('api_keys', 'id');
 
 /** The headers that matter, as node gives them: lower-case names. */
@@ -30,13 +29,12 @@ export class Authentication {
   readonly #byId: FreshRows<ApiKey>;
 
   constructor(
-    db: DataSource,
+    lane: ReadLane,
     private readonly tokens: TokenKey,
     private readonly attempts: FailedAttempts,
   ) {
-    const lane = new ReadLane(db);
     const take = (columns: object) => Object.freeze(columns as ApiKey);
-    this.#byHash = new FreshRows(lane, BY_HASH, take, (hash) => Buffer.from(hash, 'hex'));
+    this.#byHash = new FreshRows(lane, BY_HASH, take);
     this.#byId = new FreshRows(lane, BY_ID, take);
   }
 

@@ -8,6 +8,7 @@ import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import type { DatabaseTarget } from './database-target.js';
 import { DatabaseWatch } from './database-watch.js';
 import { MIGRATIONS } from './migrations.js';
+import { ReadLane } from './read-lane.js';
 
 const POOL_SIZE = 20;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -45,8 +46,8 @@ export function databaseModule(target: DatabaseTarget): DynamicModule {
     module: DatabaseModule,
     global: true,
     imports: [connection],
-    providers: [DatabaseWatch],
-    exports: [DatabaseWatch],
+    providers: [DatabaseWatch, ReadLane],
+    exports: [DatabaseWatch, ReadLane],
   };
 }
 

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { BatchedStatement } from '../database/batched-statement.js';
 import { FreshRows } from '../database/fresh-rows.js';
-import { ReadLane } from '../database/read-lane.js';
+import { ReadLane, rowsOf } from '../database/read-lane.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isUuid } from '../shared/uuid.js';
 import { Key, KeyAlias, KeyVersion } from './key.entity.js';
@@ -16,25 +15,25 @@ const WITH_LATEST = {
   columns: `
     "k".*, "v"."keyId" AS "latestKeyId", "v"."instanceId" AS "latestInstanceId", "v"."algorithm" AS "latestAlgorithm",
     "v"."blob" AS "latestBlob", "v"."mac" AS "latestMac", "v"."wraps" AS "latestWraps", "v"."createdAt" AS "latestCreatedAt"`,
-  from: 'FROM "keys" "k" LEFT JOIN "key_versions" "v" ON "v"."id" = "k"."versionId" WHERE "k"."id" = ANY($1)',
+  from: (ids: string) =>
+    `FROM "keys" "k" LEFT JOIN "key_versions" "v" ON "v"."id" = "k"."versionId" WHERE "k"."id" = ANY(${ids})`,
 };
-const VERSIONS = 'SELECT * FROM "key_versions" WHERE "id" = ANY($1)';
+const VERSIONS = rowsOf('key_versions', 'id');
 
 /** Finds keys as clients name them. Always in the database: a key that was disabled elsewhere is disabled here. */
 @Injectable()
 export class KeyStore {
   readonly #keys: FreshRows<Key>;
-  readonly #versions: BatchedStatement<KeyVersion>;
+  readonly #versions: FreshRows<KeyVersion>;
   /** What was read with a key; undefined for one that was not read here. */
   readonly #latest = new WeakMap<Key, KeyVersion>();
 
-  constructor(private readonly db: DataSource) {
-    const lane = new ReadLane(db);
+  constructor(
+    private readonly db: DataSource,
+    lane: ReadLane,
+  ) {
     this.#keys = new FreshRows(lane, WITH_LATEST, (columns) => this.#take(columns as KeyWithLatest));
-    this.#versions = new BatchedStatement(
-      (ids) => lane.rows('key-versions', VERSIONS, ids),
-      ({ id }) => id,
-    );
+    this.#versions = new FreshRows(lane, VERSIONS, (columns) => Object.freeze(columns as KeyVersion));
   }
 
   /** The key of that id or alias, in the ring that was named, not to be changed. KEY_NOT_FOUND. */

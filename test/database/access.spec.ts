@@ -13,6 +13,7 @@ import { TokenKey } from '../../src/access/token-key.js';
 import { AuditLine } from '../../src/audit/audit-line.entity.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { loadConfig } from '../../src/config/config.js';
+import { ReadLane } from '../../src/database/read-lane.js';
 import { makeDatabase, type OwnDatabase, openWith } from './own-database.js';
 
 let own: OwnDatabase;
@@ -24,7 +25,7 @@ beforeEach(async () => {
   db = await openWith(own.url, [ApiKey, AuditLine]);
   dataDir = mkdtempSync(join(tmpdir(), 'keystead-access-'));
   const config = loadConfig({ KEYSTEAD_DATA_DIR: dataDir });
-  authentication = new Authentication(db, new TokenKey(config), new FailedAttempts(db, config));
+  authentication = new Authentication(new ReadLane(db), new TokenKey(config), new FailedAttempts(db, config));
 });
 afterEach(async () => {
   rmSync(dataDir, { recursive: true });

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import { FreshRows } from '../../src/database/fresh-rows.js';
-import { ReadLane } from '../../src/database/read-lane.js';
+import { ReadLane, type RowSource, rowsOf } from '../../src/database/read-lane.js';
 import { makeDatabase, type OwnDatabase, openWith } from './own-database.js';
 
 interface Note {
@@ -8,12 +9,12 @@ interface Note {
   readonly text: string;
 }
 
-const NOTES = {
+const NOTES: RowSource = {
   name: 'notes',
   id: '"id"',
   mark: '"xmin", "ctid"',
   columns: '*',
-  from: 'FROM "notes" WHERE "id" = ANY($1)',
+  from: (ids) => `FROM "notes" WHERE "id" = ANY(${ids})`,
 };
 
 let own: OwnDatabase;
@@ -29,9 +30,13 @@ beforeEach(async () => {
   [made, statements] = [[], []];
   const lane = new ReadLane(db);
   const watched = {
-    rows: <Row extends object>(name: string, text: string, ids: readonly (string | Buffer)[]) => {
-      statements.push(name);
-      return lane.rows<Row>(name, text, ids);
+    mark: (source: RowSource, id: string) => {
+      statements.push('mark');
+      return lane.mark(source, id);
+    },
+    rows: <Row extends object>(source: RowSource, ids: readonly string[]) => {
+      statements.push('rows');
+      return lane.rows<Row>(source, ids);
     },
   };
   notes = new FreshRows(watched, NOTES, (columns) => {
@@ -50,7 +55,7 @@ it('reads a row once, and asks of it from then on only whether it is the same', 
   const first = await notes.find('a');
   expect(first).toEqual({ id: 'a', text: 'first' });
   expect(await notes.find('a')).toBe(first);
-  expect(statements).toEqual(['notes-rows', 'notes-marks']);
+  expect(statements).toEqual(['rows', 'mark']);
 });
 
 it('gives the row as it is now: changed, changed back, removed, and put in again', async () => {
@@ -78,10 +83,23 @@ it('tells apart what one transaction wrote at two places', async () => {
   expect([await textOf('a'), await textOf('b')]).toEqual(['three', 'two']);
 });
 
-it('asks for rows that it knows and rows that it does not with a statement each, however many are asked for at once', async () => {
+it('asks with one statement for all rows that it does not know', async () => {
   await notes.find('a');
   statements.length = 0;
   const all = await Promise.all(['a', 'b', 'none', 'a'].map(textOf));
   expect(all).toEqual(['first', 'second', undefined, 'first']);
-  expect(statements).toEqual(['notes-marks', 'notes-rows']);
+  expect(statements).toEqual(['mark', 'mark', 'rows']);
+});
+
+it('asks for the marks of all tables that are asked for in one turn with one statement', async () => {
+  await db.query('CREATE TABLE "others" ("id" uuid PRIMARY KEY)');
+  const id = randomUUID();
+  await db.query('INSERT INTO "others" VALUES ($1)', [id]);
+  const lane = new ReadLane(db);
+  const others = rowsOf('others', 'id');
+  const marks = await Promise.all([lane.mark(NOTES, 'a'), lane.mark(others, id), lane.mark(others, randomUUID())]);
+  expect(marks).toEqual([expect.stringContaining('(0,1)'), expect.stringContaining('(0,1)'), null]);
+  const of = (name: string) => ({ ...rowsOf('pg_prepared_statements', 'name'), name, mark: '"name"' });
+  const prepared = await lane.rows<{ name: string }>(of('prepared'), ['marks-0', 'marks-1', 'marks-0-1']);
+  expect(prepared.map(({ name }) => name)).toEqual(['marks-0-1']);
 });

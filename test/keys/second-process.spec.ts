@@ -5,6 +5,7 @@ import { KEYSTEAD } from '../../src/access/caller.js';
 import { AuditLine } from '../../src/audit/audit-line.entity.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import type { UnitPicker } from '../../src/crypto-units/unit-picker.js';
+import { ReadLane } from '../../src/database/read-lane.js';
 import { Key, KeyAlias, KeyRegistration, KeyVersion } from '../../src/keys/key.entity.js';
 import { KeyIntegrity } from '../../src/keys/key-integrity.js';
 import { KeyStore } from '../../src/keys/key-store.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
   });
   const audit = new AuditLog(db);
   const units = new KeyUnits({ use } as unknown as UnitPicker, new KeyIntegrity(), audit);
-  wrapping = new WrapKeyHandler(new KeyStore(db), audit, units, new WrapCounter(db, QUIET));
+  wrapping = new WrapKeyHandler(new KeyStore(db, new ReadLane(db)), audit, units, new WrapCounter(db, QUIET));
 }, 120_000);
 afterAll(async () => {
   for (const client of clients ?? []) client.connection.close();
