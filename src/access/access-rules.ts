@@ -6,8 +6,8 @@ export abstract class AccessRules {
   abstract placeOf(instanceId: string, key: string): Promise<KeyPlace | undefined>;
   /** Whether somebody granted the caller this operation on the key that the id or alias names. */
   abstract isGranted(instanceId: string, key: string, callerId: string, operation: string): Promise<boolean>;
-  /** Whether the instance's policies let callers in from this network address. */
-  abstract admits(instanceId: string, address: string): Promise<boolean>;
-  /** Whether the instance's policies let its use be measured. */
-  abstract measures(instanceId: string): Promise<boolean>;
+  /** Whether the instance's policies let callers in from this network address: at once, when they are at hand. */
+  abstract admits(instanceId: string, address: string): boolean | Promise<boolean>;
+  /** Whether the instance's policies let its use be measured: at once, when they are at hand. */
+  abstract measures(instanceId: string): boolean | Promise<boolean>;
 }

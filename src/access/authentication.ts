@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { FreshRows } from '../database/fresh-rows.js';
 import { ReadLane, rowsOf } from '../database/read-lane.js';
-import { equalBytes, sha256 } from '../shared/bytes.js';
+import { equalBytes } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isLowerCaseUuid } from '../shared/uuid.js';
 import { ApiKey } from './api-key.entity.js';
@@ -42,23 +42,29 @@ export class Authentication {
    * The caller that `Authorization: Bearer` names, with an API key or with an access token made from one.
    * UNAUTHENTICATED for every other request, without a reason why; RATE_LIMITED for an address that fails too often.
    */
-  async authenticate(headers: AuthenticationHeaders, address?: string): Promise<Caller> {
+  authenticate(headers: AuthenticationHeaders, address?: string): Promise<Caller> {
     const text = BEARER.exec(headers.authorization ?? '')?.[1];
-    return this.#caller(text ?? '', address, async () => {
+    return this.#caller(text ?? '', address, async (digest) => {
       if (text === undefined) return null;
-      return isApiKey(text) ? this.#byText(text) : this.#byToken(text);
+      return isApiKey(text) ? this.#byDigest(digest) : this.#byToken(text);
     });
   }
 
   /** The caller whose API key this is: what the exchange for an access token asks. Errors as above. */
   exchange(apiKey: string, address: string | undefined): Promise<Caller> {
-    return this.#caller(apiKey, address, () => (isApiKey(apiKey) ? this.#byText(apiKey) : Promise.resolve(null)));
+    return this.#caller(apiKey, address, async (digest) => (isApiKey(apiKey) ? this.#byDigest(digest) : null));
   }
 
-  async #caller(credential: string, address: string | undefined, find: () => Promise<ApiKey | null>): Promise<Caller> {
-    const subject = sha256(credential).toString('base64url');
+  /** `find` gets the credential's SHA-256: of an API key, what the database holds. */
+  async #caller(
+    credential: string,
+    address: string | undefined,
+    find: (digest: Buffer) => Promise<ApiKey | null>,
+  ): Promise<Caller> {
+    const digest = hashOfApiKey(credential);
+    const subject = digest.toString('base64url');
     if (address !== undefined) this.attempts.check(address, subject);
-    const key = await find();
+    const key = await find(digest);
     if (key !== null && isLive(key, new Date())) {
       const { id, name, roles, scopes, bootstrap } = key;
       return { id, name, roles, scopes, bootstrap: bootstrap === true, address };
@@ -67,10 +73,9 @@ export class Authentication {
     throw unauthenticated();
   }
 
-  async #byText(text: string): Promise<ApiKey | null> {
-    const hash = hashOfApiKey(text);
-    const key = await this.#byHash.find(hash.toString('hex'));
-    return key !== null && equalBytes(key.hash, hash) ? key : null;
+  async #byDigest(digest: Buffer): Promise<ApiKey | null> {
+    const key = await this.#byHash.find(digest.toString('hex'));
+    return key !== null && equalBytes(key.hash, digest) ? key : null;
   }
 
   async #byToken(text: string): Promise<ApiKey | null> {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { lengthPrefixed, sha256 } from '../shared/bytes.js';
 import { KeysteadError } from '../shared/errors.js';
 import type { AuditRecord } from './audit-record.js';
@@ -14,8 +13,11 @@ const LABEL = 'keystead/audit-line/v1';
  * hashes, and with their number the fields stay told apart.
  */
 export function coveredBytes(line: Omit<AuditRecord, 'hash'>): Buffer {
-  const optional = (value: string | null) => (value === null ? '' : `=${value}`);
-  return lengthPrefixed([
+  return lengthPrefixed(covered(line));
+}
+
+function covered(line: Omit<AuditRecord, 'hash'>): (string | Buffer)[] {
+  return [
     LABEL,
     line.seq,
     line.at.toISOString(),
@@ -29,17 +31,21 @@ export function coveredBytes(line: Omit<AuditRecord, 'hash'>): Buffer {
     ...(line.correlationId === null && line.requestPath === null
       ? []
       : [optional(line.correlationId), optional(line.requestPath)]),
-  ]);
+  ];
+}
+
+function optional(value: string | null): string {
+  return value === null ? '' : `=${value}`;
 }
 
 /** SHA-256 over what `coveredBytes` gave and the hash of the line before. */
-export function linkHash(covered: Buffer, previous: Buffer): Buffer {
-  return hash('sha256', Buffer.concat([covered, lengthPrefixed([previous])]), 'buffer');
+export function linkHash(bytes: Buffer, previous: Buffer): Buffer {
+  return sha256(Buffer.concat([bytes, lengthPrefixed([previous])]));
 }
 
 /** The hash of a line after the line with the `previous` hash. */
 export function hashOf(line: Omit<AuditRecord, 'hash'>, previous: Buffer): Buffer {
-  return linkHash(coveredBytes(line), previous);
+  return sha256(lengthPrefixed([...covered(line), previous]));
 }
 
 /** What the covered bytes of line `seq` begin with. */

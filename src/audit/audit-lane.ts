@@ -128,9 +128,10 @@ function chained(head: LogHead, entries: readonly Prepared[], at: Date): { lines
   let { size, root } = head;
   const lines = entries.map((entry) => {
     size += 1;
-    const line = { ...entry, seq: String(size), at };
+    const line = { ...entry, seq: String(size), at, hash: '' };
     root = hashOf(line, root);
-    return { ...line, hash: `\\x${root.toString('hex')}` };
+    line.hash = `\\x${root.toString('hex')}`;
+    return line;
   });
   return { lines, head: { size, root } };
 }

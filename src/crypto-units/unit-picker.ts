@@ -47,9 +47,11 @@ export class UnitPicker {
     let failure: KeysteadError | undefined;
     let failed: Map<string, ErrorCode> | undefined;
     for (const unitId of this.#inTurn(instanceId, avoid)) {
-      const { breaker } = this.fleet.link(unitId);
+      const link = this.fleet.link(unitId);
+      const { breaker } = link;
       try {
-        const result = await this.#attempt(instanceId, unitId, work);
+        breaker.begin(Date.now());
+        const result = await work(await link.crypto(await this.fleet.kmsUser(instanceId)));
         breaker.succeeded();
         return { unitId, result };
       } catch (cause) {
@@ -63,12 +65,6 @@ export class UnitPicker {
       }
     }
     throw failure ?? noHealthyUpstream(this.fleet.views(instanceId), failed);
-  }
-
-  async #attempt<T>(instanceId: string, unitId: string, work: (unit: CryptoClient) => Promise<T>): Promise<T> {
-    const link = this.fleet.link(unitId);
-    link.breaker.begin(Date.now());
-    return work(await link.crypto(await this.fleet.kmsUser(instanceId)));
   }
 
   /** The prober looks at the unit at once; a row that was changed is no unit's fault. */

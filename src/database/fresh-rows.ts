@@ -45,9 +45,9 @@ export class FreshRows<Row extends object> {
   async find(id: string): Promise<Row | null> {
     const known = this.#known.get(id);
     if (known !== undefined && known.until > performance.now()) {
-      const mark = await this.lane.mark(this.source, id);
-      if (mark === null) return null;
-      if (mark === known.mark) return known.row;
+      const now = await this.lane.mark(this.source, id);
+      if (now === null) return null;
+      if (now.rowMark === known.mark) return known.row;
     }
     return (await this.#rows.find(id))?.row ?? null;
   }

@@ -52,10 +52,10 @@ export class ReadLane {
   }
 
   /** What it is now that every change of the row changes; null when there is no such row. One statement for all sources. */
-  async mark(source: RowSource, id: string): Promise<string | null> {
+  mark(source: RowSource, id: string): Promise<Marked | null> {
     const known = this.#sources.indexOf(source);
     const index = known < 0 ? this.#sources.push(source) - 1 : known;
-    return (await this.#marks.find(placeOf(index, id)))?.rowMark ?? null;
+    return this.#marks.find(placeOf(index, id));
   }
 
   /** The rows of these ids with their marks, in any order. */

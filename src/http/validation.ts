@@ -2,6 +2,8 @@ import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/c
 import { KeysteadError } from '../shared/errors.js';
 import { parseStrictJson } from '../shared/strict-json.js';
 
+type Schema = NonNullable<ArgumentMetadata['schema']>;
+
 /** As Standard Schema has it. */
 interface Issue {
   readonly message: string;
@@ -15,10 +17,13 @@ interface Issue {
  */
 @Injectable()
 export class SchemaPipe implements PipeTransform {
-  async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.schema === undefined) return value;
+  transform(value: unknown, metadata: ArgumentMetadata): unknown {
+    return metadata.schema === undefined ? value : this.#checked(value, metadata, metadata.schema);
+  }
+
+  async #checked(value: unknown, metadata: ArgumentMetadata, schema: Schema): Promise<unknown> {
     const read = Buffer.isBuffer(value) ? jsonIn(value) : value;
-    const checked = await metadata.schema['~standard'].validate(read);
+    const checked = await schema['~standard'].validate(read);
     if (checked.issues === undefined) return checked.value;
     const whole = metadata.data ?? (metadata.type === 'body' ? 'the body' : `the ${metadata.type}`);
     throw new KeysteadError('BAD_REQUEST', checked.issues.map((issue) => sentenceOf(issue, whole)).join('; '));

@@ -19,7 +19,7 @@ const PRIVATE = [
   'fe80::/10',
 ];
 
-/** What every request asks of the policies. */
+/** What every request asks of the policies, several times. */
 interface AtHand {
   readonly until: number;
   readonly lists: readonly BlockList[];
@@ -37,6 +37,8 @@ export interface PolicyEngine {
 @Injectable()
 export class InstancePolicies {
   readonly #cache = new Map<string, AtHand>();
+  /** Reads under way, which all share who ask meanwhile. */
+  readonly #reads = new Map<string, Promise<AtHand>>();
 
   constructor(private readonly db: DataSource) {}
 
@@ -49,24 +51,30 @@ export class InstancePolicies {
     };
   }
 
-  /** Whether allowedIP and allowedNetwork let a caller in from this address. */
-  async admits(instanceId: string, address: string): Promise<boolean> {
-    if (!isUuid(instanceId)) return true; // no instance is so called, and the handler will say that
-    const { lists } = await this.#atHand(instanceId);
-    if (lists.length === 0) return true;
-    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-    if (isIP(plain) === 0) return false;
-    return lists.every((list) => list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4'));
+  /** Whether allowedIP and allowedNetwork let a caller in from this address: at once, when they are at hand. */
+  admits(instanceId: string, address: string): boolean | Promise<boolean> {
+    return this.#asked(instanceId, ({ lists }) => admittedBy(lists, address), true); // the handler says that there is none
   }
 
-  /** Whether the metrics policy lets the use of the instance be measured. */
-  async measures(instanceId: string): Promise<boolean> {
-    return isUuid(instanceId) && (await this.#atHand(instanceId)).metrics;
+  /** Whether the metrics policy lets the use of the instance be measured: at once, when it is at hand. */
+  measures(instanceId: string): boolean | Promise<boolean> {
+    return this.#asked(instanceId, ({ metrics }) => metrics, false);
   }
 
-  async #atHand(instanceId: string): Promise<AtHand> {
+  /** `otherwise` for what no instance is called. */
+  #asked(instanceId: string, answer: (policies: AtHand) => boolean, otherwise: boolean): boolean | Promise<boolean> {
     const known = this.#cache.get(instanceId);
-    if (known !== undefined && known.until > Date.now()) return known;
+    if (known !== undefined && known.until > Date.now()) return answer(known);
+    if (!isUuid(instanceId)) return otherwise;
+    let read = this.#reads.get(instanceId);
+    if (read === undefined) {
+      read = this.#read(instanceId).finally(() => this.#reads.delete(instanceId));
+      this.#reads.set(instanceId, read);
+    }
+    return read.then(answer);
+  }
+
+  async #read(instanceId: string): Promise<AtHand> {
     const { allowedIP, allowedNetwork, metrics } = await this.#enabled(instanceId);
     const lists = [
       ...(allowedIP?.allowedIp ? [subnets(allowedIP.allowedIp)] : []),
@@ -82,6 +90,12 @@ export class InstancePolicies {
     const rows = await this.db.manager.findBy(InstancePolicy, { instanceId, enabled: true });
     return Object.fromEntries(rows.map(({ type, attributes }) => [type, attributes]));
   }
+}
+
+function admittedBy(lists: readonly BlockList[], address: string): boolean {
+  if (lists.length === 0) return true;
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  return isIP(plain) !== 0 && lists.every((list) => list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4'));
 }
 
 function subnets(list: readonly string[]): BlockList {

@@ -42,11 +42,11 @@ export class KeyAccess extends AccessRules {
     );
   }
 
-  admits(instanceId: string, address: string): Promise<boolean> {
+  admits(instanceId: string, address: string): boolean | Promise<boolean> {
     return this.policies.admits(instanceId, address);
   }
 
-  measures(instanceId: string): Promise<boolean> {
+  measures(instanceId: string): boolean | Promise<boolean> {
     return this.policies.measures(instanceId);
   }
 }

@@ -46,8 +46,13 @@ export class KeyStore {
     return this.#find(target, (id) => tx.findOne(Key, { where: { id }, lock: { mode: 'pessimistic_write' } }));
   }
 
-  /** The latest version of the key. */
-  async latest(key: Key): Promise<KeyVersion> {
+  /** The latest version of the key: at once, when it was read with the key. */
+  latest(key: Key): KeyVersion | Promise<KeyVersion> {
+    const latest = this.#latest.get(key);
+    return latest?.keyId === key.id ? latest : this.#readLatest(key);
+  }
+
+  async #readLatest(key: Key): Promise<KeyVersion> {
     const version = await this.version(key, key.versionId);
     if (version !== null) return version;
     throw new KeysteadError('KEY_ROW_INVALID', `the latest version of key ${key.id} is not stored; restore it`);
@@ -98,7 +103,7 @@ export class KeyStore {
 
   async #find(target: KeyTarget, read: (id: string) => Promise<Key | null>): Promise<Key> {
     const { instanceId, keyRingId, key: name } = target;
-    const id = await this.idOf(instanceId, name);
+    const id = isUuid(name) ? name.toLowerCase() : await this.idOf(instanceId, name);
     if (id === undefined) throw noKey(name);
     const key = await read(id);
     const there = key?.instanceId === instanceId && (keyRingId ?? key.keyRingId) === key.keyRingId;

@@ -19,6 +19,8 @@ interface Reserve {
   more: Promise<void> | undefined;
 }
 
+const none = (): Reserve => ({ left: 0, more: undefined });
+
 /**
  * Counts encryptions per key version. A process reserves a block of them in the database and spends it from memory; what
  * it has not spent when it ends is lost, which counts too many and never too few.
@@ -32,9 +34,14 @@ export class WrapCounter {
     @Inject(LOG) private readonly log: Pick<Logger, 'warn'>,
   ) {}
 
-  /** Spends one encryption of the version. KEY_STATE when it has had all it may. */
-  async spend(versionId: string): Promise<void> {
-    const reserve = this.#reserves.of(versionId, () => ({ left: 0, more: undefined }));
+  /** Spends one encryption of the version: at once, while there is a reserve. KEY_STATE when it has had all it may. */
+  spend(versionId: string): void | Promise<void> {
+    const reserve = this.#reserves.of(versionId, none);
+    if (reserve.left < 1) return this.#spendOfMore(versionId, reserve);
+    reserve.left -= 1;
+  }
+
+  async #spendOfMore(versionId: string, reserve: Reserve): Promise<void> {
     while (reserve.left < 1) {
       reserve.more ??= this.#take(versionId, reserve).finally(() => {
         reserve.more = undefined;

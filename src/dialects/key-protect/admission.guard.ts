@@ -52,18 +52,17 @@ export class Admission implements CanActivate {
 
   #target({ headers, params }: OperationRequest, { request: { permission } }: Operation, caller: Caller): KeyTarget {
     const given = instanceIn(headers as Record<string, string | undefined>);
-    const known = this.fleet.instances().some(({ id }) => id === given);
-    const asked = known ? [given as string] : this.fleet.instances().map(({ id }) => id);
-    const serves = asked.some((id) => this.units.serving(id).length > 0);
-    if (!serves) {
+    const known = given !== undefined && this.fleet.instance(given) !== undefined;
+    const serves = (id: string) => this.units.serving(id).length > 0;
+    if (!(known ? serves(given) : this.fleet.instances().some(({ id }) => serves(id)))) {
       const isHis = known && permission !== undefined && grantsFor(caller, permission, given).length > 0;
-      throw noHealthyUpstream(isHis ? this.fleet.views(given as string) : []);
+      throw noHealthyUpstream(isHis ? this.fleet.views(given) : []);
     }
-    if (!Uuid.safeParse(given).success) throw new InstanceHeaderError();
+    if (!known && !Uuid.safeParse(given).success) throw new InstanceHeaderError();
     needs(known, 'INSTANCE_NOT_FOUND', `there is no instance ${given}`);
     const ring = headers['x-kms-key-ring'];
     const { id: key = '' } = params as { id?: string };
-    return { instanceId: given as string, key, ...(typeof ring === 'string' && ring !== '' && { keyRingId: ring }) };
+    return { instanceId: given, key, ...(typeof ring === 'string' && ring !== '' && { keyRingId: ring }) };
   }
 }
 
