@@ -21,7 +21,9 @@ export class CallerGuard implements CanActivate {
     // what could not be audited is not begun: a database that hangs would keep the caller waiting here
     const address = clientAddress(request);
     const caller = await this.audit.during(() => this.authentication.authenticate(request.headers, address));
-    request.caller = { ...caller, certified: isCertified(request), request: originOf(request) };
+    const { id, name, roles, scopes, bootstrap = false } = caller;
+    const certified = isCertified(request);
+    request.caller = { id, name, roles, scopes, bootstrap, address, certified, request: originOf(request) };
     return true;
   }
 }

@@ -2,6 +2,8 @@
 export class RecentMap<Value> {
   /** In the order of their last use. */
   readonly #values = new Map<string, Value>();
+  /** The name that was used last: using it again changes nothing. */
+  #newest: string | undefined;
 
   /** `dropped` gets each value that goes, to make room or at `clear`. */
   constructor(
@@ -12,7 +14,7 @@ export class RecentMap<Value> {
   /** The value of that name, which is a use of it. */
   get(name: string): Value | undefined {
     const value = this.#values.get(name);
-    if (value !== undefined) this.#last(name, value);
+    if (value !== undefined && name !== this.#newest) this.#last(name, value);
     return value;
   }
 
@@ -43,5 +45,6 @@ export class RecentMap<Value> {
   #last(name: string, value: Value): void {
     this.#values.delete(name);
     this.#values.set(name, value);
+    this.#newest = name;
   }
 }

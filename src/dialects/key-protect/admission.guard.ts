@@ -36,7 +36,8 @@ export class Admission implements CanActivate {
     const operation = operationOf(request);
     const target = this.#target(request, operation, caller);
     const sound = !Object.values(request.params as Record<string, string>).some((value) => value.includes('\0'));
-    const scope = { ...target, key: (sound && target.key) || undefined }; // a NUL cannot even be audited
+    const { instanceId, keyRingId } = target;
+    const scope = { instanceId, keyRingId, key: (sound && target.key) || undefined }; // a NUL cannot even be audited
     await this.gate.authorise(caller, operation.request, scope);
     try {
       // the framework routes a HEAD as its GET, which would use up a retrieval of the import token
