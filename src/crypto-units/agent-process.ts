@@ -26,8 +26,11 @@ const STOP_PATIENCE_MS = 5_000;
 const ORPHAN_PATIENCE_MS = 3_000;
 /** An agent makes many small objects that die at once: a nursery of 1 MiB serves them as well as one of 16. */
 export const NODE_FLAGS = ['--max-semi-space-size=1'] as const;
-/** glibc keeps memory for each thread otherwise; nearly all is used by one. */
-export const ONE_HEAP = { MALLOC_ARENA_MAX: '1' } as const;
+/**
+ * glibc keeps memory for each thread otherwise, though nearly all is used by one, and gives back the less the larger the
+ * pieces were that it had (mallopt(3)).
+ */
+export const MALLOC = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
 /** The agent's exit code when another agent holds the unit. */
 const EXIT_UNIT_HELD = 75;
 
@@ -112,7 +115,7 @@ export class AgentProcess implements Agent {
     const { unitDir, socket, sealKey } = this.paths;
     const args = [ENTRY, '--unit-dir', unitDir, '--socket', socket, '--seal-key', sealKey, '--life-line'];
     // what opens the server to a debugger must not open an agent
-    const env = { ...process.env, ...ONE_HEAP, NODE_OPTIONS: '' };
+    const env = { ...process.env, ...MALLOC, NODE_OPTIONS: '' };
     const child = spawn(process.execPath, [...NODE_FLAGS, ...args], { env, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
     this.#loggingIn = false;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/config.js';
-import { NODE_FLAGS, ONE_HEAP } from '../../src/crypto-units/agent-process.js';
+import { MALLOC, NODE_FLAGS } from '../../src/crypto-units/agent-process.js';
 import { readArguments } from '../../src/unit-agent/arguments.js';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
 import { freePort, ROOT, run } from '../processes.js';
@@ -86,7 +86,7 @@ it('the agents start with words that an agent takes, whatever the unit: its own 
 
 it('the agents get the memory that agents of a server get', () => {
   const environment = pairs(settings(service('keystead-agent@.service'), 'Environment', UNIT_1));
-  expect(environment).toMatchObject({ ...ONE_HEAP, NODE_OPTIONS: NODE_FLAGS.join(' ') });
+  expect(environment).toMatchObject({ ...MALLOC, NODE_OPTIONS: NODE_FLAGS.join(' ') });
 });
 
 it('each service gives up what it does not need', () => {

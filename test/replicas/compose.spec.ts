@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadConfig } from '../../src/config/config.js';
-import { NODE_FLAGS, ONE_HEAP } from '../../src/crypto-units/agent-process.js';
+import { MALLOC, NODE_FLAGS } from '../../src/crypto-units/agent-process.js';
 import { AgentsFile } from '../../src/instances/unit-descriptor.js';
 import { readArguments } from '../../src/unit-agent/arguments.js';
 import { makeDatabase, type OwnDatabase } from '../database/own-database.js';
@@ -53,9 +53,8 @@ describe('docker-compose.yml', () => {
 
   it('gives the agents the memory that agents of a server get', () => {
     const [, given = ''] = /^x-agent: &agent\n(?: {2}.*\n)*? {2}environment: \{ (.*) \}/m.exec(compose) ?? [];
-    const [arenas = '', options = ''] = given.split(', ');
-    expect(arenas).toBe(`MALLOC_ARENA_MAX: '${ONE_HEAP.MALLOC_ARENA_MAX}'`);
-    expect(options).toBe(`NODE_OPTIONS: ${NODE_FLAGS.join(' ')}`);
+    const settings = Object.entries(MALLOC).map(([name, value]) => `${name}: '${value}'`);
+    expect(given.split(', ')).toEqual([...settings, `NODE_OPTIONS: ${NODE_FLAGS.join(' ')}`]);
   });
 
   it('gives the API processes settings that the production profile takes', () => {
