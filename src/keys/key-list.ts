@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { AtMost } from '../shared/at-most.js';
 import { KeysteadError } from '../shared/errors.js';
 import { isUuid } from '../shared/uuid.js';
 import { type Key, KeyAlias } from './key.entity.js';
@@ -7,6 +8,8 @@ import { addFilter, addSearch, LISTED, orderBy, Sql, type Where } from './list-s
 
 /** A search reads every candidate; with more of them it is refused, at any size of the instance. */
 const MOST_CANDIDATES = 5_000;
+/** A page takes a millisecond of the event loop: many must not arrive together. Searches are rarer and may take longer. */
+const pages = new AtMost(2);
 const COLUMNS = LISTED.map((column) => `"${column}"`).join(', ');
 
 export type ListedKey = Pick<Key, (typeof LISTED)[number]>;
@@ -21,7 +24,9 @@ export class KeyList {
   /** A page of keys. SEARCH_TOO_BROAD; `incomplete` when only the key that the search names directly was looked up. */
   async page(page: KeyPage): Promise<{ rows: ListedKey[]; incomplete: boolean }> {
     const { search, ...filter } = page;
-    if (search === null) return { rows: await this.#read(filter, null, undefined), incomplete: false };
+    if (search === null) {
+      return { rows: await pages.run(() => this.#read(filter, null, undefined)), incomplete: false };
+    }
     const direct = await this.#direct(search);
     if ((await this.count({ ...filter, dates: [] })) <= MOST_CANDIDATES) {
       return { rows: await this.#read(filter, search, direct), incomplete: false };
@@ -58,10 +63,8 @@ export class KeyList {
     if (search !== null) addSearch(sql, search, direct);
     const order = orderBy(sql, filter.sort, direct);
     const [limit, offset] = [sql.put(filter.limit), sql.put(filter.offset)];
-    return this.db.query<ListedKey[]>(
-      `SELECT ${COLUMNS} FROM "keys" WHERE ${sql.conditions} ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}`,
-      sql.parameters,
-    );
+    const text = `SELECT ${COLUMNS} FROM "keys" WHERE ${sql.conditions} ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}`;
+    return this.db.query<ListedKey[]>(text, sql.parameters);
   }
 
   #only(filter: KeyFilter, id: string): Promise<ListedKey[]> {
