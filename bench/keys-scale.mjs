@@ -66,23 +66,27 @@ async function measure(size) {
 /** Keys as rows only: 1 in 100 suspended, 1 in 50 destroyed, 1 in 10 with an expiration. */
 async function fill(instanceId, size) {
   await db.query(
-    `INSERT INTO "keys"
-     SELECT gen_random_uuid(), $1, 'ring-' || (n % greatest(1, $2::int / ${PER_RING})), 'key ' || n, NULL, '{}', ARRAY['alias-' || n],
-       false, false, false, 256, CASE WHEN n % 50 = 7 THEN 5 WHEN n % 100 = 3 THEN 2 ELSE 1 END, gen_random_uuid(),
-       NULL, NULL, NULL, NULL, NULL, 'bench', timestamptz '2020-01-01' + n * interval '1 s', timestamptz '2020-01-01',
-       timestamptz '2020-01-01', NULL, NULL, NULL, CASE WHEN n % 10 = 0 THEN timestamptz '2100-01-01' + n * interval '1 s' END,
+    `INSERT INTO "keys" ("id", "instanceId", "keyRingId", "name", "tags", "aliases", "extractable", "imported", "byImportToken",
+       "external", "algorithm", "usage", "labels", "bits", "state", "versionId", "createdBy", "createdAt", "updatedAt", "changedAt",
+       "expiresAt", "deletedAt", "deletedBy")
+     SELECT gen_random_uuid(), $1, 'ring-' || (n % greatest(1, $2::int / ${PER_RING})), 'key ' || n, '{}', ARRAY['alias-' || n],
+       false, false, false, false, 'AES-256', 'ENCRYPT_DECRYPT', '{}', 256,
+       CASE WHEN n % 50 = 7 THEN 5 WHEN n % 100 = 3 THEN 2 ELSE 1 END, gen_random_uuid(), 'bench',
+       timestamptz '2020-01-01' + n * interval '1 s', timestamptz '2020-01-01', timestamptz '2020-01-01',
+       CASE WHEN n % 10 = 0 THEN timestamptz '2100-01-01' + n * interval '1 s' END,
        CASE WHEN n % 50 = 7 THEN timestamptz '2021-01-01' END, CASE WHEN n % 50 = 7 THEN 'bench' END
      FROM generate_series(0, $2::int - 1) n`,
     [instanceId, size],
   );
   await db.query(
-    `INSERT INTO "key_versions"
+    `INSERT INTO "key_versions" ("id", "keyId", "instanceId", "algorithm", "blob", "mac", "wraps", "createdAt")
      SELECT "versionId", "id", "instanceId", 'AES-256', decode(repeat('00', 40), 'hex'), decode(repeat('00', 32), 'hex'), 0, "createdAt"
      FROM "keys" WHERE "instanceId" = $1`,
     [instanceId],
   );
   await db.query(
-    `INSERT INTO "key_aliases" SELECT "instanceId", "aliases"[1], "id", 'bench', "createdAt" FROM "keys" WHERE "instanceId" = $1`,
+    `INSERT INTO "key_aliases" ("instanceId", "alias", "keyId", "createdBy", "createdAt")
+     SELECT "instanceId", "aliases"[1], "id", 'bench', "createdAt" FROM "keys" WHERE "instanceId" = $1`,
     [instanceId],
   );
 }

@@ -128,7 +128,7 @@ function chained(head: LogHead, entries: readonly Prepared[], at: Date): { lines
   let { size, root } = head;
   const lines = entries.map((entry) => {
     size += 1;
-    const line = Object.assign({ seq: String(size), at, hash: '' }, entry); // a spread makes old objects (docs/performance.md)
+    const line = Object.assign({ seq: String(size), at, hash: '' }, entry); // no spread: docs/decisions/0008
     root = hashOf(line, root);
     line.hash = `\\x${root.toString('hex')}`;
     return JSON.stringify(line);

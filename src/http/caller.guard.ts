@@ -21,7 +21,7 @@ export class CallerGuard implements CanActivate {
     // what could not be audited is not begun: a database that hangs would keep the caller waiting here
     const address = clientAddress(request);
     const caller = await this.audit.during(() => this.authentication.authenticate(request.headers, address));
-    const { id, name, roles, scopes, bootstrap = false } = caller;
+    const { id, name, roles, scopes, bootstrap = false } = caller; // no spread: docs/decisions/0008
     const certified = isCertified(request);
     request.caller = { id, name, roles, scopes, bootstrap, address, certified, request: originOf(request) };
     return true;
