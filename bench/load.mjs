@@ -87,6 +87,8 @@ export class Load {
   async rate(next, perSecond, seconds, inFlight = 256) {
     const idle = await this.#open(inFlight);
     const all = [...idle];
+    // each is used once: the server closes a connection on which nothing came for 10 s
+    await Promise.all(all.map((connection) => connection.send(next().bytes)));
     const result = { sent: 0, latencies: [] };
     const failures = [];
     const waiting = [];
