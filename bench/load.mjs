@@ -61,7 +61,7 @@ class Connection {
     if (this.#pieces.length < whole) return;
     const body = this.#pieces.subarray(end + HEAD_END.length, whole);
     this.#pieces = this.#pieces.subarray(whole);
-    this.#resolve({ status: Number(head.slice(9, 12)), body });
+    this.#resolve?.({ status: Number(head.slice(9, 12)), body }); // what nobody asked for says why the server closes
   }
 }
 
