@@ -88,7 +88,11 @@ export class Load {
     const idle = await this.#open(inFlight);
     const all = [...idle];
     // each is used once: the server closes a connection on which nothing came for 10 s
-    await Promise.all(all.map((connection) => connection.send(next().bytes)));
+    const use = async (connection) => {
+      const { bytes, check } = next();
+      check(await connection.send(bytes));
+    };
+    await Promise.all(all.map(use));
     const result = { sent: 0, latencies: [] };
     const failures = [];
     const waiting = [];

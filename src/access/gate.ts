@@ -60,8 +60,8 @@ export class Gate {
   async #measured<T>(request: Command<T> | Query<T>, work: () => Promise<T>): Promise<T> {
     const type = request.constructor as RequestClass;
     const [{ instanceId } = {} as Scope] = scopesOf(request);
-    const counts = instanceId === undefined || (this.rules?.measures(instanceId) ?? false);
-    if (counts === false || (counts !== true && !(await counts))) return work();
+    const counts = instanceId === undefined || ((await this.rules?.measures(instanceId)) ?? false);
+    if (!counts) return work();
     const act = type.act ?? type.permission ?? type.name;
     const began = performance.now();
     const note = (outcome: string) => this.meter.note(act, instanceId, outcome, (performance.now() - began) / 1_000);
@@ -99,8 +99,7 @@ export class Gate {
     needs(permission !== undefined, 'INTERNAL', `${type.name} states no permission`);
     const { instanceId } = scope;
     if (instanceId !== undefined && caller.address !== undefined && this.rules !== undefined) {
-      const admitted = this.rules.admits(instanceId, caller.address);
-      if (admitted !== true && !(await admitted)) {
+      if (!(await this.rules.admits(instanceId, caller.address))) {
         await this.#record(caller, type, scope, { refused: 'UNAUTHENTICATED', why: 'address' });
         throw unauthenticated();
       }

@@ -5,7 +5,6 @@ import { coveredBytes, linkHash } from '../audit/audit-chain.js';
 import { AuditCheckpoint } from '../audit/audit-checkpoint.entity.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { LogHead } from '../audit/audit-record.js';
-import { unhurried } from '../database/unhurried.js';
 import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { readCheckpoint } from '../unit-agent/checkpoint.js';
@@ -13,7 +12,7 @@ import type { AuditMark } from '../unit-agent/protocol.js';
 import { Fleet } from './fleet.js';
 
 /** A frame has 1 MiB at most, and holds the agent's only thread, as reading its lines holds ours: a millisecond or two. */
-const MOST_LINES = 100;
+const MOST_LINES = 250;
 const MOST_BYTES = 200_000;
 /** Key of the advisory lock under which one server at a time has checkpoints signed. */
 const CHECKPOINT_LOCK = 0x6b7363; // 'ksc'
@@ -101,17 +100,15 @@ export class AuditCheckpoints {
     });
     while (marks.size > 0) {
       const { unitIds, from, end } = hindmost(marks, goal);
-      await unhurried(() => {
-        const stretch = this.#stretch(from, end);
-        return each(unitIds, async (unitId) => {
-          const { lines, to } = await stretch;
-          const document = await this.#sign(unitId, from, lines);
-          if (to.size < goal.size) marks.set(unitId, to);
-          else {
-            signed.push(this.#checkpoint(unitId, document, to));
-            marks.delete(unitId);
-          }
-        });
+      const stretch = this.#stretch(from, end);
+      await each(unitIds, async (unitId) => {
+        const { lines, to } = await stretch;
+        const document = await this.#sign(unitId, from, lines);
+        if (to.size < goal.size) marks.set(unitId, to);
+        else {
+          signed.push(this.#checkpoint(unitId, document, to));
+          marks.delete(unitId);
+        }
       });
     }
     if (signed.length > 0) await tx.insert(AuditCheckpoint, signed);
