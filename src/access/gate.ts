@@ -9,7 +9,7 @@ import { AccessRules } from './access-rules.js';
 import { unauthenticated } from './authentication.js';
 import { BOOTSTRAP_LIMIT, type Caller } from './caller.js';
 import { RequestMeter } from './request-meter.js';
-import { coverAll, coverKey, coverRing, grantsFor, type Scope } from './scope.js';
+import { coverAll, coverKey, coverRing, type Grant, grantsFor, type Scope } from './scope.js';
 
 /**
  * What a command or query class says of itself: its permission; the name of its act in the audit log, under which also
@@ -30,6 +30,18 @@ const CERTIFICATE_NEEDED =
 /** A request that a grant can allow says which operation it is. */
 interface GrantableRequest {
   readonly operation?: string | undefined;
+}
+
+/** What a request that is not plainly allowed is judged by. */
+interface Asked {
+  readonly permission: Permission;
+  /** The instance's policies let the caller in from where it is. */
+  readonly admitted: boolean | Promise<boolean>;
+  readonly lacksCertificate: boolean;
+  readonly isBootstrap: boolean;
+  /** That carry the permission in the instance, or in a part of it. */
+  readonly grants: readonly Grant[];
+  readonly operation: string | undefined;
 }
 
 /**
@@ -53,15 +65,25 @@ export class Gate {
    * nothing can be written to the audit log; otherwise the handler's errors.
    */
   ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
-    return this.watch.during(() => this.#measured(request, () => this.#ask(caller, request)));
+    return this.watch.during(() => this.#measured(caller, request, scopesOf(request)));
   }
 
   /** Requests about an instance count where its policy says so; all others always. */
-  async #measured<T>(request: Command<T> | Query<T>, work: () => Promise<T>): Promise<T> {
+  #measured<T>(caller: Caller, request: Command<T> | Query<T>, scopes: readonly Scope[]): Promise<T> {
+    const instanceId = scopes[0]?.instanceId;
+    const counts = instanceId === undefined || (this.rules?.measures(instanceId) ?? false);
+    if (counts === false) return this.#ask(caller, request, scopes);
+    return this.#counted(request, instanceId, counts, () => this.#ask(caller, request, scopes));
+  }
+
+  async #counted<T>(
+    request: Command<T> | Query<T>,
+    instanceId: string | undefined,
+    counts: boolean | Promise<boolean>,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    if (!(await counts)) return work();
     const type = request.constructor as RequestClass;
-    const [{ instanceId } = {} as Scope] = scopesOf(request);
-    const counts = instanceId === undefined || ((await this.rules?.measures(instanceId)) ?? false);
-    if (!counts) return work();
     const act = type.act ?? type.permission ?? type.name;
     const began = performance.now();
     const note = (outcome: string) => this.meter.note(act, instanceId, outcome, (performance.now() - began) / 1_000);
@@ -75,11 +97,13 @@ export class Gate {
     }
   }
 
-  async #ask<T>(caller: Caller, request: Command<T> | Query<T>): Promise<T> {
+  async #ask<T>(caller: Caller, request: Command<T> | Query<T>, scopes: readonly Scope[]): Promise<T> {
     const type = request.constructor as RequestClass;
-    const scopes = scopesOf(request);
     const { operation } = request as GrantableRequest;
-    for (const scope of scopes) await this.#authorise(caller, type, scope, operation);
+    for (const scope of scopes) {
+      const waits = this.#authorise(caller, type, scope, operation);
+      if (waits !== undefined) await waits;
+    }
     if (type.act === undefined) return this.#execute(request);
     try {
       return await this.#execute(request);
@@ -89,25 +113,44 @@ export class Gate {
     }
   }
 
-  /** Throws FORBIDDEN unless the caller may ask this there. For edges that must refuse before they read a body. */
-  authorise(caller: Caller, type: RequestClass, scope: Scope, operation?: string): Promise<void> {
+  /**
+   * Throws FORBIDDEN unless the caller may ask this there. For edges that must refuse before they read a body. It waits for
+   * nothing when all that decides is at hand.
+   */
+  authorise(caller: Caller, type: RequestClass, scope: Scope, operation?: string): void | Promise<void> {
     return this.watch.during(() => this.#authorise(caller, type, scope, operation));
   }
 
-  async #authorise(caller: Caller, type: RequestClass, scope: Scope, operation: string | undefined): Promise<void> {
+  #authorise(caller: Caller, type: RequestClass, scope: Scope, operation: string | undefined): void | Promise<void> {
     const { permission } = type;
     needs(permission !== undefined, 'INTERNAL', `${type.name} states no permission`);
     const { instanceId } = scope;
-    if (instanceId !== undefined && caller.address !== undefined && this.rules !== undefined) {
-      if (!(await this.rules.admits(instanceId, caller.address))) {
-        await this.#record(caller, type, scope, { refused: 'UNAUTHENTICATED', why: 'address' });
-        throw unauthenticated();
-      }
-    }
+    const admitted =
+      instanceId === undefined ||
+      caller.address === undefined ||
+      (this.rules?.admits(instanceId, caller.address) ?? true);
     const lacksCertificate = this.#wantsCertificate(permission) && !caller.certified;
     const isBootstrap = caller.bootstrap === true && type.byBootstrap !== true;
-    if (!lacksCertificate && !isBootstrap && (await this.#isGranted(caller, permission, type, scope))) return;
-    if (await this.#isGrantedByGrant(caller, scope, operation)) return;
+    const grants = lacksCertificate || isBootstrap ? [] : grantsFor(caller, permission, instanceId);
+    if (admitted === true && coverAll(grants)) return;
+    return this.#authoriseInPart(caller, type, scope, {
+      permission,
+      admitted,
+      lacksCertificate,
+      isBootstrap,
+      grants,
+      operation,
+    });
+  }
+
+  async #authoriseInPart(caller: Caller, type: RequestClass, scope: Scope, asked: Asked): Promise<void> {
+    const { permission, lacksCertificate, isBootstrap, grants } = asked;
+    if (!(await asked.admitted)) {
+      await this.#record(caller, type, scope, { refused: 'UNAUTHENTICATED', why: 'address' });
+      throw unauthenticated();
+    }
+    if (await this.#isGranted(grants, type, scope)) return;
+    if (await this.#isGrantedByGrant(caller, scope, asked.operation)) return;
     await this.#record(caller, type, scope, {
       refused: 'FORBIDDEN',
       request: type.name,
@@ -140,9 +183,8 @@ export class Gate {
     return request instanceof Command ? this.commands.execute(request) : this.queries.execute(request);
   }
 
-  async #isGranted(caller: Caller, permission: Permission, type: RequestClass, scope: Scope): Promise<boolean> {
+  async #isGranted(grants: readonly Grant[], type: RequestClass, scope: Scope): Promise<boolean> {
     const { instanceId, keyRingId, key } = scope;
-    const grants = grantsFor(caller, permission, instanceId);
     if (grants.length === 0 || coverAll(grants)) return grants.length > 0;
     if (type.partial && key === undefined) return true;
     if (key !== undefined && instanceId !== undefined) {

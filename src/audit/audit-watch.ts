@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { ask } from '../database/own-connection.js';
 import { KeysteadError } from '../shared/errors.js';
+import { LinkedList } from '../shared/linked-list.js';
 import { auditConnection, CHAIN_LOCK, refusalOf } from './audit-connection.js';
 import { AuditLog } from './audit-log.js';
 
@@ -37,7 +38,7 @@ export class AuditWatch implements OnApplicationBootstrap, OnApplicationShutdown
   /** A write failed since the last one that was tried. */
   #suspect = false;
   #refusal: KeysteadError | undefined = new KeysteadError('AUDIT_UNAVAILABLE', 'the audit log was not looked at yet');
-  readonly #underWay = new Set<(refusal: unknown) => void>();
+  readonly #underWay = new LinkedList<(refusal: unknown) => void>();
 
   constructor(db: DataSource, audit: AuditLog) {
     this.#pool = auditConnection(db);
@@ -48,19 +49,25 @@ export class AuditWatch implements OnApplicationBootstrap, OnApplicationShutdown
     return this.#refusal === undefined;
   }
 
-  /** What the work gives. Throws AUDIT_UNAVAILABLE or DATABASE_UNAVAILABLE at once while the log cannot be written, also when that begins in the middle of the work. */
-  during<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * What the work gives; at once, when it waits for nothing. Throws AUDIT_UNAVAILABLE or DATABASE_UNAVAILABLE while the log
+   * cannot be written, also when that begins in the middle of the work.
+   */
+  during<T>(work: () => Promise<T>): Promise<T>;
+  during<T>(work: () => T | Promise<T>): T | Promise<T>;
+  during<T>(work: () => T | Promise<T>): T | Promise<T> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    const given = work();
+    if (!(given instanceof Promise)) return given;
     return new Promise((resolve, leave) => {
-      this.#underWay.add(leave);
-      const over = () => this.#underWay.delete(leave);
-      work().then(
+      const entry = this.#underWay.add(leave);
+      given.then(
         (answer) => {
-          over();
+          this.#underWay.remove(entry);
           resolve(answer);
         },
         (cause) => {
-          over();
+          this.#underWay.remove(entry);
           leave(cause);
         },
       );

@@ -37,6 +37,7 @@ export class UnitLink {
   observation: Observation | undefined;
   #admin: Promise<AdminClient> | undefined;
   #crypto: Promise<CryptoClient> | undefined;
+  #open: CryptoClient | undefined;
   #cryptoConnection: AgentConnection | undefined;
   #pauseMs = 0;
   #connections = new Set<AgentConnection>();
@@ -73,6 +74,11 @@ export class UnitLink {
   admin(): Promise<AdminClient> {
     this.#admin ??= this.#openAdmin();
     return this.#admin;
+  }
+
+  /** The connection for the KMS user, while one is open. */
+  get open(): CryptoClient | undefined {
+    return this.#open;
   }
 
   /** The connection on which this process proved to be the enrolled KMS user. KMS_USER_REFUSED when it is not. */
@@ -143,6 +149,7 @@ export class UnitLink {
   async #openCrypto(user: KmsUser): Promise<CryptoClient> {
     const forget = () => {
       this.#crypto = undefined;
+      this.#open = undefined;
       this.#cryptoConnection = undefined;
     };
     const { callDeadlineMs } = this.settings;
@@ -152,7 +159,9 @@ export class UnitLink {
         if (this.#cryptoConnection === connection) forget();
       });
       this.#cryptoConnection = connection;
-      return await CryptoClient.open(connection, user.privateKey, this.unitId);
+      const open = await CryptoClient.open(connection, user.privateKey, this.unitId);
+      if (this.#cryptoConnection === connection) this.#open = open;
+      return open;
     } catch (cause) {
       this.#cryptoConnection?.close();
       forget();

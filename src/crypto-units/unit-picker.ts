@@ -44,14 +44,15 @@ export class UnitPicker {
    * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit that does answered.
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
+    const units = this.#inTurn(instanceId);
     let failure: KeysteadError | undefined;
     let failed: Map<string, ErrorCode> | undefined;
-    for (const unitId of this.#inTurn(instanceId, avoid)) {
+    for (let unitId = this.#best(units, avoid); unitId !== undefined; unitId = this.#best(units, avoid, failed)) {
       const link = this.fleet.link(unitId);
       const { breaker } = link;
       try {
         breaker.begin(Date.now());
-        const result = await work(await link.crypto(await this.fleet.kmsUser(instanceId)));
+        const result = await work(link.open ?? (await link.crypto(await this.fleet.kmsUser(instanceId))));
         breaker.succeeded();
         return { unitId, result };
       } catch (cause) {
@@ -80,17 +81,26 @@ export class UnitPicker {
     return this.fleet.serving(instanceId);
   }
 
-  /** The units that serve, in turn: the well ones first, then the others. */
-  *#inTurn(instanceId: string, avoid: string | undefined): Generator<string> {
+  /** The units that serve, from the one whose turn it is. */
+  #inTurn(instanceId: string): readonly string[] {
     const units = this.serving(instanceId);
     this.#take();
+    const first = this.#turn % units.length;
+    return first === 0 || units.length === 0 ? units : [...units.slice(first), ...units.slice(0, first)];
+  }
+
+  /** Of those that did not fail yet: the first that is well, then the others; `avoid` after those that are as well as it. */
+  #best(units: readonly string[], avoid?: string, failed?: ReadonlyMap<string, ErrorCode>): string | undefined {
     const now = Date.now();
-    const well = (id: string) => id !== avoid && this.#isWell(id, now);
-    const inTurn = units.map((_, i) => units[(this.#turn + i) % units.length] as string);
-    const first = inTurn.find(well); // nearly always the only one that is asked
-    if (first !== undefined) yield first;
-    const rank = (id: string) => (this.#isWell(id, now) ? 0 : 2) + (id === avoid ? 1 : 0);
-    yield* inTurn.filter((id) => id !== first).sort((a, b) => rank(a) - rank(b));
+    let best: string | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const id of units) {
+      if (failed?.has(id)) continue;
+      const rank = (this.#isWell(id, now) ? 0 : 2) + (id === avoid ? 1 : 0);
+      if (rank === 0) return id; // nearly always the only one that is asked
+      if (rank < least) [best, least] = [id, rank];
+    }
+    return best;
   }
 
   /** Requests that come in one turn of the event loop, up to a number, go to the same unit: in one write, and it wakes once. */

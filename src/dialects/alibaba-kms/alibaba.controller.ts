@@ -55,7 +55,7 @@ export class AlibabaController {
     try {
       const admitted = () => this.#admit(operation, call, by, scope);
       if (!isDryRun(operation, call)) return await operation.serve(await admitted());
-      return await rehearsed(key, () => this.gate.authorise(by, operation.request, scope), admitted);
+      return await rehearsed(key, async () => this.gate.authorise(by, operation.request, scope), admitted);
     } catch (cause) {
       if (!(cause instanceof KeysteadError)) throw cause;
       // a key that was deleted refuses by its state, but for this API it is not there

@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { z } from 'zod';
 import type { Caller } from '../../access/caller.js';
 import { Gate } from '../../access/gate.js';
-import { grantsFor } from '../../access/scope.js';
+import { grantsFor, type Scope } from '../../access/scope.js';
 import { Fleet } from '../../crypto-units/fleet.js';
 import { noHealthyUpstream } from '../../crypto-units/no-healthy-upstream.js';
 import { UnitPicker } from '../../crypto-units/unit-picker.js';
@@ -30,25 +30,33 @@ export class Admission implements CanActivate {
     private readonly units: UnitPicker,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  /** Nothing is waited for, as a rule: who may ask is known, and the body is there. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const request = context.switchToHttp().getRequest<OperationRequest>();
     const caller = callerOf(context);
     const operation = operationOf(request);
     const target = this.#target(request, operation, caller);
-    const sound = !Object.values(request.params as Record<string, string>).some((value) => value.includes('\0'));
+    const sound = isSound(request.params as Record<string, string>);
     const { instanceId, keyRingId } = target;
     const scope = { instanceId, keyRingId, key: (sound && target.key) || undefined }; // a NUL cannot even be audited
-    await this.gate.authorise(caller, operation.request, scope);
-    try {
-      // the framework routes a HEAD as its GET, which would use up a retrieval of the import token
-      needs(request.method === operation.method, 'NOT_FOUND', `there is no ${request.method} ${operation.path}`);
-      needs(sound, 'NOT_FOUND', 'the path holds a NUL character, and nothing is called so');
-      request.asked = read(operation, request, target);
-    } catch (cause) {
-      await this.gate.failed(caller, operation.request, scope, cause);
-      throw cause;
-    }
-    return true;
+    const waits = this.gate.authorise(caller, operation.request, scope);
+    const admit = (): true | Promise<never> => {
+      try {
+        // the framework routes a HEAD as its GET, which would use up a retrieval of the import token
+        needs(request.method === operation.method, 'NOT_FOUND', `there is no ${request.method} ${operation.path}`);
+        needs(sound, 'NOT_FOUND', 'the path holds a NUL character, and nothing is called so');
+        request.asked = read(operation, request, target);
+        return true;
+      } catch (cause) {
+        return this.#refuse(caller, operation, scope, cause);
+      }
+    };
+    return waits === undefined ? admit() : waits.then(admit);
+  }
+
+  async #refuse(caller: Caller, operation: Operation, scope: Scope, cause: unknown): Promise<never> {
+    await this.gate.failed(caller, operation.request, scope, cause);
+    throw cause;
   }
 
   #target({ headers, params }: OperationRequest, { request: { permission } }: Operation, caller: Caller): KeyTarget {
@@ -63,13 +71,20 @@ export class Admission implements CanActivate {
     needs(known, 'INSTANCE_NOT_FOUND', `there is no instance ${given}`);
     const ring = headers['x-kms-key-ring'];
     const { id: key = '' } = params as { id?: string };
-    return { instanceId: given, key, ...(typeof ring === 'string' && ring !== '' && { keyRingId: ring }) };
+    const keyRingId = typeof ring === 'string' && ring !== '' ? ring : undefined;
+    return { instanceId: given, key, keyRingId };
   }
+}
+
+function isSound(params: Readonly<Record<string, string>>): boolean {
+  for (const name in params) if (params[name]?.includes('\0')) return false;
+  return true;
 }
 
 function read(operation: Operation, request: OperationRequest, target: KeyTarget): Asked<Operation> {
   const params = request.params as Record<string, string>;
-  const prefer = PREFER.exec(String(request.headers['prefer'] ?? ''))?.[1]?.toLowerCase();
+  const { prefer: wish } = request.headers;
+  const prefer = wish === undefined ? undefined : PREFER.exec(String(wish))?.[1]?.toLowerCase();
   return {
     target,
     params,

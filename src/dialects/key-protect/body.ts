@@ -19,13 +19,17 @@ export function readBody<Schema extends z.ZodType>(schema: Schema, raw: Buffer |
   throw refusalOf(checked.error.issues[0] as z.core.$ZodIssue);
 }
 
+/** Of `{`, with which nearly every body begins. */
+const BRACE = 0x7b;
+
 /** `{}`, which clients send where a body is optional. */
 function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
 }
 
 function parsed(raw: Buffer | undefined): unknown {
-  if (raw === undefined || raw.length === 0 || raw.toString('latin1').trim() === '') return undefined;
+  if (raw === undefined || raw.length === 0) return undefined;
+  if (raw[0] !== BRACE && raw.toString('latin1').trim() === '') return undefined;
   return parseStrictJson(raw, 'the body', 'BAD_REQUEST') ?? undefined;
 }
 
@@ -60,12 +64,22 @@ function namesOf(shape: object): ReadonlyMap<string, string> {
   return names;
 }
 
+const plains = new WeakMap<z.ZodType, z.ZodType>();
+
 /** The schema below optional, default and transform. */
 function unwrapped(schema: z.ZodType): z.ZodType {
+  const known = plains.get(schema);
+  if (known !== undefined) return known;
+  const inner = innerOf(schema);
+  const plain = inner === undefined ? schema : unwrapped(inner);
+  plains.set(schema, plain);
+  return plain;
+}
+
+function innerOf(schema: z.ZodType): z.ZodType | undefined {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
-    return unwrapped(schema.unwrap() as z.ZodType);
-  if (schema instanceof z.ZodPipe) return unwrapped(schema.def.in as z.ZodType);
-  return schema;
+    return schema.unwrap() as z.ZodType;
+  return schema instanceof z.ZodPipe ? (schema.def.in as z.ZodType) : undefined;
 }
 
 function refusalOf(issue: z.core.$ZodIssue): KeysteadError {

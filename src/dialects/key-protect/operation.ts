@@ -12,6 +12,7 @@ import { z } from 'zod';
 import type { RequestClass } from '../../access/gate.js';
 import type { KeyTarget } from '../../keys/key-target.js';
 import { answerTo } from './errors.js';
+import { NO_QUERY } from './query.js';
 
 /**
  * One operation of the API, said once: its route, who may ask (the command or query behind it), what it reads, what it
@@ -44,8 +45,6 @@ type Given<Query extends z.ZodType, Body extends z.ZodType> = Omit<
   readonly answers: readonly (readonly [status: number, body: z.ZodType | null])[];
 };
 
-/** The operation takes no query parameter; those that are sent are not looked at. */
-export const NO_QUERY = z.object({});
 /** The operation takes no body; clients send `null`, `{}` and nothing, so it is not looked at. */
 export const NO_BODY = z.unknown().transform(() => undefined);
 

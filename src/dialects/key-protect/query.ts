@@ -3,6 +3,9 @@ import { FieldError } from '../../shared/errors.js';
 
 type Raw = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** The operation takes no query parameter; those that are sent are not looked at. */
+export const NO_QUERY = z.object({});
+
 /**
  * Reads the query: values are trimmed, an empty one is absent, a repeated parameter is a list. Parameters that the
  * operation does not know are not looked at. QUERY_INVALID (a FieldError).
@@ -18,6 +21,7 @@ export function readQuery<Schema extends z.ZodType>(schema: Schema, raw: Raw): z
     if (value.includes('\0')) throw invalid(name, 'text without NUL');
     if (value !== '') values[name] = value;
   }
+  if ((schema as z.ZodType) === NO_QUERY) return {} as z.output<Schema>;
   const checked = schema.safeParse(values);
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
