@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { ask } from '../database/own-connection.js';
 import { Pace } from '../database/pace.js';
 import type { KeysteadError } from '../shared/errors.js';
-import { GENESIS, hashOf } from './audit-chain.js';
+import { GENESIS, hashOf, isoText } from './audit-chain.js';
 import { auditConnection, isBadData, refusalOf } from './audit-connection.js';
 import type { Prepared } from './audit-entry.js';
 import { AuditMeter } from './audit-meter.js';
@@ -130,8 +130,7 @@ function chained(head: LogHead, entries: readonly Prepared[], at: Date): { lines
     size += 1;
     const line = Object.assign({ seq: String(size), at, hash: '' }, entry); // no spread: docs/decisions/0008
     root = hashOf(line, root);
-    line.hash = `\\x${root.toString('hex')}`;
-    return JSON.stringify(line);
+    return JSON.stringify(Object.assign(line, { at: isoText(at), hash: `\\x${root.toString('hex')}` }));
   });
   return { lines, head: { size, root } };
 }

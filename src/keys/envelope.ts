@@ -6,13 +6,17 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const FORMAT = '4.0.0';
 
+/** Of a wrap without a list, as nearly all are. */
+const NO_LIST = lengthPrefixed(['key-protect', FORMAT]);
+
 const Envelope = z.strictObject({ ciphertext: z.string(), iv: z.string(), version: z.string(), handle: z.uuid() });
 
 /** A wrapped data key as clients keep it: base64 of compact JSON, opaque to them. `sealed` is iv ‖ ciphertext ‖ tag. */
 export function sealEnvelope(sealed: Buffer, versionId: string): string {
-  const iv = sealed.subarray(0, IV_BYTES).toString('base64');
-  const ciphertext = sealed.subarray(IV_BYTES).toString('base64');
-  return Buffer.from(JSON.stringify({ ciphertext, iv, version: FORMAT, handle: versionId })).toString('base64');
+  const iv = sealed.toString('base64', 0, IV_BYTES);
+  const ciphertext = sealed.toString('base64', IV_BYTES);
+  const json = `{"ciphertext":"${ciphertext}","iv":"${iv}","version":"${FORMAT}","handle":"${versionId}"}`; // nothing in it needs an escape
+  return Buffer.from(json, 'latin1').toString('base64');
 }
 
 /** The parts of a wrapped data key. CIPHERTEXT_INVALID for anything that no wrap of ours made. */
@@ -30,7 +34,7 @@ export function openEnvelope(text: string): { sealed: Buffer; versionId: string 
 
 /** The additional authenticated data of a wrap: dialect, format, then the client's list, so that no two lists are alike. */
 export function additionalData(aad: readonly string[]): Buffer {
-  return lengthPrefixed(['key-protect', FORMAT, ...aad]);
+  return aad.length === 0 ? NO_LIST : lengthPrefixed(['key-protect', FORMAT, ...aad]);
 }
 
 function invalid(cause?: unknown): KeysteadError {
