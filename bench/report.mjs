@@ -73,8 +73,13 @@ function addFaults({ databaseKilled: killed, sickUnit: { well, sick, failed } },
     'ms',
     `${target(killed.recoveryMs, -3_000)}; ${meanwhile}`,
   );
-  const cost = target(sick.p99 / well.p99, -2, 'of the p99 before');
-  add('a unit hangs: p99 meanwhile', sick.p99, 'ms', `${cost}; longest ${shown(sick.max)} ms, ${failed} failed`);
+  const cost = target(sick.max / well.p99, -2, 'of the p99 before');
+  add(
+    'a unit hangs: longest request meanwhile',
+    sick.max,
+    'ms',
+    `${cost}; p99 ${shown(sick.p99)} ms, ${failed} failed`,
+  );
 }
 
 /** Medians, beside those of the smallest number of keys. */

@@ -7,6 +7,8 @@ import { World } from './world.js';
 
 /** What happens to the agents of a server, while clients wrap without a pause. */
 const DEADLINE_MS = 2_000;
+/** Of the use of a key. */
+const CRYPTO_DEADLINE_MS = DEADLINE_MS / 2;
 /** IBM's words; clients look for them. */
 const NO_UPSTREAM = 'no healthy upstream: no crypto units are in kms-initialized state at this time';
 
@@ -39,6 +41,18 @@ describe('an agent that hangs', () => {
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(events('agent-kill')).toBe(killed + 1);
+  });
+
+  it('keeps nobody waiting until its deadline: who met it asks another unit', async () => {
+    const [id = ''] = ids;
+    const path = `/api/v2/keys/${key}/actions/wrap`;
+    const one = () => world.api('POST', path, { plaintext: 'AAAA' }, instanceHeader(world));
+    const wraps = async () => (await Promise.all(Array.from({ length: 60 }, one))).map(({ status }) => status);
+    await wraps(); // every unit has a connection now
+    process.kill(world.agentPid(id), 'SIGSTOP'); // the server ends it and starts another
+    const began = performance.now();
+    expect(new Set(await wraps())).toEqual(new Set([200]));
+    expect(performance.now() - began).toBeLessThan(patience(CRYPTO_DEADLINE_MS / 2));
   });
 
   it('is not offered to clients once it was seen, and is never called reserved', async () => {

@@ -38,6 +38,7 @@ export class UnitLink {
   #admin: Promise<AdminClient> | undefined;
   #crypto: Promise<CryptoClient> | undefined;
   #open: CryptoClient | undefined;
+  #openInHaste: CryptoClient | undefined;
   #cryptoConnection: AgentConnection | undefined;
   #pauseMs = 0;
   #connections = new Set<AgentConnection>();
@@ -76,9 +77,9 @@ export class UnitLink {
     return this.#admin;
   }
 
-  /** The connection for the KMS user, while one is open. */
-  get open(): CryptoClient | undefined {
-    return this.#open;
+  /** The connection for the KMS user, while one is open; `inHaste` for who can ask another unit. */
+  open(inHaste: boolean): CryptoClient | undefined {
+    return inHaste ? this.#openInHaste : this.#open;
   }
 
   /** The connection on which this process proved to be the enrolled KMS user. KMS_USER_REFUSED when it is not. */
@@ -89,6 +90,7 @@ export class UnitLink {
 
   /** Requests of keys wait on the unit's connection for longer than they should: others are better asked elsewhere. */
   stalled(): boolean {
+    if (this.#cryptoConnection?.silent) return true;
     const since = this.#cryptoConnection?.waitingSince;
     return since !== undefined && performance.now() - since > this.settings.callDeadlineMs * STALLED_SHARE;
   }
@@ -150,6 +152,7 @@ export class UnitLink {
     const forget = () => {
       this.#crypto = undefined;
       this.#open = undefined;
+      this.#openInHaste = undefined;
       this.#cryptoConnection = undefined;
     };
     const { callDeadlineMs } = this.settings;
@@ -157,10 +160,11 @@ export class UnitLink {
     try {
       const connection = await this.#connect(user, { deadlineMs }, () => {
         if (this.#cryptoConnection === connection) forget();
+        this.breaker.failed(Date.now(), true); // those who were in haste have left, and cannot say so
       });
       this.#cryptoConnection = connection;
       const open = await CryptoClient.open(connection, user.privateKey, this.unitId);
-      if (this.#cryptoConnection === connection) this.#open = open;
+      if (this.#cryptoConnection === connection) [this.#open, this.#openInHaste] = [open, open.inHaste()];
       return open;
     } catch (cause) {
       this.#cryptoConnection?.close();

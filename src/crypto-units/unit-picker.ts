@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type ErrorCode, KeysteadError } from '../shared/errors.js';
-import type { CryptoClient } from '../unit-agent/client.js';
+import { type CryptoClient, UnitSilentError } from '../unit-agent/client.js';
 import { Fleet } from './fleet.js';
 import { noHealthyUpstream } from './no-healthy-upstream.js';
 
@@ -40,19 +40,23 @@ export class UnitPicker {
   constructor(private readonly fleet: Fleet) {}
 
   /**
-   * Does the work on a serving unit of the instance, `avoid` only when there is no other.
+   * Does the work on a serving unit of the instance, `avoid` only when there is no other. A unit that has gone silent is
+   * not waited for while there is another one, so the work may be done by both.
    * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit that does answered.
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     const units = this.#inTurn(instanceId);
     let failure: KeysteadError | undefined;
     let failed: Map<string, ErrorCode> | undefined;
-    for (let unitId = this.#best(units, avoid); unitId !== undefined; unitId = this.#best(units, avoid, failed)) {
+    let silent: string[] | undefined;
+    let unitId = this.#best(units, avoid);
+    while (unitId !== undefined) {
       const link = this.fleet.link(unitId);
       const { breaker } = link;
+      const inHaste = units.length > 1 && !failed?.has(unitId);
       try {
         breaker.begin(Date.now());
-        const result = await work(link.open ?? (await link.crypto(await this.fleet.kmsUser(instanceId))));
+        const result = await work(link.open(inHaste) ?? (await link.crypto(await this.fleet.kmsUser(instanceId))));
         breaker.succeeded();
         return { unitId, result };
       } catch (cause) {
@@ -60,10 +64,16 @@ export class UnitPicker {
           breaker.refused();
           throw cause;
         }
-        this.#blame(unitId, cause.code);
         failed = (failed ?? new Map()).set(unitId, cause.code);
-        if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
+        if (cause instanceof UnitSilentError) {
+          breaker.refused(); // whether it hangs, its probes find out
+          silent = [...(silent ?? []), unitId];
+        } else {
+          this.#blame(unitId, cause.code);
+          if (!DOES_NOT_SERVE.includes(cause.code)) failure = cause;
+        }
       }
+      unitId = this.#best(units, avoid, failed) ?? silent?.shift();
     }
     throw failure ?? noHealthyUpstream(this.fleet.views(instanceId), failed);
   }

@@ -38,9 +38,9 @@ export class DataSealing {
     assertSymmetric(key);
     assertAllowed('encrypt', key, new Date());
     const version = await this.store.latest(key);
-    await this.wraps.spend(version.id);
     const { row, blob, mac, aad } = boundRow(key, version, context);
     const { unitId, result } = await this.units.use(key, async (unit) => {
+      await this.wraps.spend(version.id); // each unit that is asked encrypts
       const plaintext = await source(unit);
       return { plaintext, sealed: await unit.encrypt(row, blob, mac, aad, plaintext) };
     });

@@ -121,10 +121,12 @@ export class ReencryptDataHandler implements ICommandHandler<ReencryptData> {
     const version = await this.store.version(source, from.versionId);
     assertSealed(from.sealed, version);
     const latest = await this.store.latest(destination);
-    await this.wraps.spend(latest.id);
     const opened = { ...boundRow(source, version, { dialect, context: from.context }), sealed: from.sealed };
     const closed = boundRow(destination, latest, { dialect, context: to.context });
-    const { unitId, result } = await this.units.use(destination, (unit) => unit.reencrypt(opened, closed));
+    const { unitId, result } = await this.units.use(destination, async (unit) => {
+      await this.wraps.spend(latest.id); // each unit that is asked encrypts
+      return unit.reencrypt(opened, closed);
+    });
     await this.audit.record({
       act: ReencryptData.act,
       outcome: 'success',

@@ -52,11 +52,13 @@ export class RewrapKeyHandler implements ICommandHandler<RewrapKey> {
     assertAllowed('rewrap', key, new Date());
     const { sealed, version } = await openedBy(this.store, key, ciphertext);
     const latest = await this.store.latest(key);
-    await this.wraps.spend(latest.id);
     const data = additionalData(aad);
     const from = { ...storedRowOf(key, version), aad: data, sealed };
     const to = { ...storedRowOf(key, latest), aad: data };
-    const { unitId, result } = await this.units.use(key, (unit) => unit.reencrypt(from, to));
+    const { unitId, result } = await this.units.use(key, async (unit) => {
+      await this.wraps.spend(latest.id); // each unit that is asked encrypts
+      return unit.reencrypt(from, to);
+    });
     await this.audit.record({
       act: RewrapKey.act,
       outcome: 'success',

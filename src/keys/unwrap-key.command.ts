@@ -59,10 +59,10 @@ export class UnwrapKeyHandler implements ICommandHandler<UnwrapKey> {
     assertAllowed('unwrap', key, now);
     const { sealed, version } = await openedBy(this.store, key, ciphertext);
     const anew = version.id !== key.versionId && stateNow(key, now) === ACTIVE ? await this.store.latest(key) : null;
-    if (anew !== null) await this.wraps.spend(anew.id);
     const data = additionalData(aad);
     const { unitId, result } = await this.units.use(key, async (unit) => {
       const plaintext = await unit.decrypt(rowOf(key, version), version.blob, version.mac, data, sealed);
+      if (anew !== null) await this.wraps.spend(anew.id); // each unit that is asked encrypts
       const resealed = anew && (await unit.encrypt(rowOf(key, anew), anew.blob, anew.mac, data, plaintext));
       return { plaintext, resealed };
     });

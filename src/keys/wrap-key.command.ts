@@ -59,8 +59,8 @@ export class WrapKeyHandler implements ICommandHandler<WrapKey> {
     assertSymmetric(key);
     assertAllowed('wrap', key, now);
     const version = await this.store.latest(key);
-    await this.wraps.spend(version.id);
     const { unitId, result } = await this.units.use(key, async (unit) => {
+      await this.wraps.spend(version.id); // each unit that is asked encrypts
       const dataKey = plaintext ?? (await unit.random(DATA_KEY_BYTES));
       const sealed = await unit.encrypt(rowOf(key, version), version.blob, version.mac, additionalData(aad), dataKey);
       return { sealed, dataKey };

@@ -42,7 +42,7 @@ export class AdminClient {
   }
 
   async #ask<T>(op: Opcode, body: object, deadlineMs?: number): Promise<T> {
-    const answer = await this.connection.request(op, Buffer.from(JSON.stringify(body)), deadlineMs);
+    const answer = await this.connection.request(op, Buffer.from(JSON.stringify(body)), { deadlineMs });
     return JSON.parse(answer.toString('utf8')) as T;
   }
 }

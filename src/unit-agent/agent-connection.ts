@@ -4,6 +4,7 @@ import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 import { type CallMeter, type CallOutcome, outcomeOf } from './call-meter.js';
 import { FrameReader, FrameWriter } from './frames.js';
 import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
+import { SilenceWatch } from './silence-watch.js';
 
 export interface ConnectionOptions {
   /** How long one request may take before the agent counts as hung. */
@@ -28,6 +29,20 @@ export interface TlsDial {
 /** How an agent is reached: the path of its Unix socket, or mutual TLS. */
 export type Dial = string | TlsDial;
 
+export interface RequestOptions {
+  /** How long the agent may take; as long as the connection says when it is not given. */
+  readonly deadlineMs?: number | undefined;
+  /** Who asks can ask another agent: it is told soon when this one is silent (UnitSilentError), long before the deadline. */
+  readonly hasty?: boolean;
+}
+
+/** The agent has been silent for longer than it ever is while it is well. It may act yet; the deadline goes on. */
+export class UnitSilentError extends KeysteadError {
+  constructor() {
+    super('UNIT_UNREACHABLE', 'the agent has been silent for longer than usual');
+  }
+}
+
 interface Waiting {
   readonly op: Opcode;
   /** By `performance.now()`. */
@@ -35,6 +50,9 @@ interface Waiting {
   readonly resolve: (body: Buffer) => void;
   readonly reject: (cause: unknown) => void;
   readonly deadlineMs: number;
+  readonly hasty: boolean;
+  /** That the agent is silent. */
+  told: boolean;
 }
 
 const KEEP_ALIVE_MS = 10_000;
@@ -51,6 +69,12 @@ export class AgentConnection {
   #alarm: NodeJS.Timeout | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
   #gone: KeysteadError | null = null;
+  /** Those who wait and are in haste. */
+  #hasty = 0;
+  readonly #silence = new SilenceWatch(
+    () => this.#hasty > 0,
+    () => this.#tellHasty(),
+  );
 
   private constructor(
     private readonly socket: Socket,
@@ -91,17 +115,29 @@ export class AgentConnection {
    * The body of the answer. Throws what the agent refused with, or UNIT_UNREACHABLE when the connection is gone or
    * the deadline has passed; then the connection is of no use any more, and whether the agent acted is not known.
    */
-  request(op: Opcode, body: Buffer | readonly Buffer[], deadlineMs = this.options.deadlineMs): Promise<Buffer> {
+  request(
+    op: Opcode,
+    body: Buffer | readonly Buffer[],
+    { deadlineMs, hasty = false }: RequestOptions = {},
+  ): Promise<Buffer> {
     if (this.#gone) return Promise.reject(this.#gone);
     const id = this.#nextId;
     this.#nextId = id === 0xffffffff ? 1 : id + 1;
     return new Promise((resolve, reject) => {
-      if (Buffer.isBuffer(body)) this.#writer.write(id, OPCODES[op], body);
-      else this.#writer.write(id, OPCODES[op], ...body);
+      this.#writer.write(id, OPCODES[op], Buffer.isBuffer(body) ? [body] : body);
       const since = performance.now();
-      this.#waiting.set(id, { op, since, deadlineMs, resolve, reject });
-      if (since + deadlineMs < this.#alarmAt) this.#setAlarm(since + deadlineMs);
+      const most = deadlineMs ?? this.options.deadlineMs;
+      this.#waiting.set(id, { op, since, deadlineMs: most, resolve, reject, hasty, told: false });
+      if (since + most < this.#alarmAt) this.#setAlarm(since + most);
+      if (!hasty) return;
+      this.#hasty += 1;
+      this.#silence.begin();
     });
+  }
+
+  /** The agent went silent while a hasty request waited, and has not said a word since. */
+  get silent(): boolean {
+    return this.#silence.silent;
   }
 
   /** Since when, by `performance.now()`, the request waits that has waited longest (an agent answers most of them in turn); undefined for none. */
@@ -123,16 +159,20 @@ export class AgentConnection {
 
   #receive(piece: Buffer): void {
     try {
+      this.#silence.heard();
+      const now = performance.now();
       for (const frame of this.#reader.push(piece)) {
         const asked = this.#waiting.get(frame.id);
         if (!asked) continue;
         this.#waiting.delete(frame.id);
+        if (asked.hasty) this.#silence.took(now - asked.since);
+        if (asked.hasty && !asked.told) this.#hasty -= 1;
         if (frame.code === ANSWER_OK) {
-          this.#note(asked, 'success');
+          this.#note(asked, 'success', now);
           asked.resolve(frame.body);
         } else {
           const refusal = refusalOf(frame.body);
-          this.#note(asked, outcomeOf(refusal.code));
+          this.#note(asked, outcomeOf(refusal.code), now);
           asked.reject(refusal);
         }
       }
@@ -140,6 +180,15 @@ export class AgentConnection {
       this.socket.destroy();
       this.#end(`the agent sent nonsense: ${messageOf(cause)}`);
     }
+  }
+
+  #tellHasty(): void {
+    const silent = new UnitSilentError();
+    for (const asked of this.#waiting.values()) {
+      if (asked.hasty && !asked.told) asked.reject(silent);
+      asked.told = true;
+    }
+    this.#hasty = 0;
   }
 
   #setAlarm(at: number): void {
@@ -173,15 +222,17 @@ export class AgentConnection {
     if (this.#gone) return;
     this.#gone = new KeysteadError('UNIT_UNREACHABLE', why);
     clearTimeout(this.#alarm);
+    this.#silence.end();
+    const now = performance.now();
     for (const asked of this.#waiting.values()) {
-      this.#note(asked, 'silent');
+      this.#note(asked, 'silent', now);
       asked.reject(this.#gone);
     }
     this.#waiting.clear();
   }
 
-  #note({ op, since }: Waiting, outcome: CallOutcome): void {
-    this.options.calls?.note(op, outcome, (performance.now() - since) / 1_000);
+  #note({ op, since }: Waiting, outcome: CallOutcome, now: number): void {
+    this.options.calls?.note(op, outcome, (now - since) / 1_000);
   }
 }
 

@@ -1,7 +1,7 @@
 import { constants, type KeyObject, sign } from 'node:crypto';
 import { lengthPrefixed } from '../shared/bytes.js';
 import { needs } from '../shared/errors.js';
-import type { AgentConnection } from './agent-connection.js';
+import type { AgentConnection, RequestOptions } from './agent-connection.js';
 import { nextFields, readAllFields, readFields, rowFields, storedBytes, storedFields } from './fields.js';
 import { kmsUserProof } from './kms-user-proof.js';
 import type {
@@ -18,15 +18,26 @@ import type {
 } from './protocol.js';
 
 export { AdminClient } from './admin-client.js';
-export { AgentConnection, type ConnectionOptions, type Dial } from './agent-connection.js';
+export { AgentConnection, type ConnectionOptions, type Dial, UnitSilentError } from './agent-connection.js';
 export { CallMeter } from './call-meter.js';
 
 /** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
 const PAIR_DEADLINE_MS = 60_000;
 
+const IN_HASTE: RequestOptions = { hasty: true };
+
 /** The crypto set, on a connection on which the KMS user proved itself. */
 export class CryptoClient {
-  private constructor(readonly connection: AgentConnection) {}
+  private constructor(
+    readonly connection: AgentConnection,
+    /** Of what only uses a key, and takes a unit less than a millisecond. */
+    private readonly use: RequestOptions = {},
+  ) {}
+
+  /** The same connection for who can ask another unit: use of a key also throws UnitSilentError, soon. */
+  inHaste(): CryptoClient {
+    return new CryptoClient(this.connection, IN_HASTE);
+  }
 
   /**
    * Answers the agent's challenge with the KMS user's private key (RSA). Throws KMS_USER_REFUSED; CONFIG_INVALID when the
@@ -52,7 +63,7 @@ export class CryptoClient {
   random(length: number): Promise<Buffer> {
     const asked = Buffer.alloc(4);
     asked.writeUInt32BE(length);
-    return this.connection.request('random', asked);
+    return this.connection.request('random', asked, this.use);
   }
 
   /** A new AES-256 key wrapped under the master key (40 bytes), and the row MAC over row and blob (32 bytes). */
@@ -71,7 +82,7 @@ export class CryptoClient {
   }
 
   #useRow(op: 'encrypt' | 'decrypt', stored: StoredRow, aad: Buffer, data: Buffer): Promise<Buffer> {
-    return this.connection.request(op, [storedBytes(stored), lengthPrefixed([aad, data])]);
+    return this.connection.request(op, [storedBytes(stored), lengthPrefixed([aad, data])], this.use);
   }
 
   /**
@@ -109,11 +120,8 @@ export class CryptoClient {
    * DER; the blob holds the private half, wrapped (RFC 5649), which any unit of the instance opens. It takes 0.2 to 5 s.
    */
   async generateImportPair(row: KeyRowFields): Promise<WrappedKey & { publicKey: Buffer }> {
-    const answer = await this.connection.request(
-      'generateImportPair',
-      lengthPrefixed(rowFields(row)),
-      PAIR_DEADLINE_MS,
-    );
+    const options = { deadlineMs: PAIR_DEADLINE_MS };
+    const answer = await this.connection.request('generateImportPair', lengthPrefixed(rowFields(row)), options);
     const [publicKey, blob, mac] = readFields(answer, 3) as [Buffer, Buffer, Buffer];
     return { publicKey, blob, mac };
   }
@@ -187,7 +195,7 @@ export class CryptoClient {
    */
   reencrypt(from: StoredRow & { aad: Buffer; sealed: Buffer }, to: StoredRow & { aad: Buffer }): Promise<Buffer> {
     const body = lengthPrefixed([...storedFields(from), from.aad, from.sealed, ...storedFields(to), to.aad]);
-    return this.connection.request('reencrypt', body);
+    return this.connection.request('reencrypt', body, this.use);
   }
 
   /**

@@ -74,7 +74,7 @@ describe('frames that are written', () => {
     for (let id = 0; id < 2_000 || (late && near.writableLength < 300_000); id += 1) {
       const pieces = [body(id), body(id + 1)];
       sent.push(`${id} ${id % 256} ${digestOf(Buffer.concat(pieces))}`);
-      writer.write(id, id % 256, ...pieces);
+      writer.write(id, id % 256, pieces);
       for (const piece of pieces) piece.fill(0); // the writer has copied them
       if (id % 40 === 0) await new Promise(setImmediate);
     }
@@ -95,7 +95,7 @@ describe('frames that are written', () => {
       return write(bytes);
     };
     const writer = new FrameWriter(near);
-    writer.write(1, 2, Buffer.from('a key'));
+    writer.write(1, 2, [Buffer.from('a key')]);
     writer.flush();
     near.destroy();
     far.destroy();

@@ -95,7 +95,7 @@ export class FrameWriter {
   constructor(private readonly socket: Socket) {}
 
   /** The frame's body is the pieces, one after the other; they are copied. Throws as encodeFrame. */
-  write(id: number, code: number, ...body: readonly Buffer[]): void {
+  write(id: number, code: number, body: readonly Buffer[]): void {
     const size = frameBytes(body);
     if (this.#end + size > ROOM_BYTES) this.flush();
     if (size > ROOM_BYTES) {

@@ -90,7 +90,7 @@ export class AgentServer {
   #answer(connection: Connection, frame: Frame): void {
     const { id } = frame;
     const send = (code: number, body: Buffer) => {
-      if (!connection.socket.destroyed) connection.writer.write(id, code, body);
+      if (!connection.socket.destroyed) connection.writer.write(id, code, [body]);
     };
     const refuse = (cause: unknown) => send(ANSWER_REFUSED, Buffer.from(JSON.stringify(this.#refusal(cause))));
     try {
