@@ -22,6 +22,10 @@ const TRY_ANOTHER: readonly ErrorCode[] = [...DOES_NOT_SERVE, 'UNIT_FAULT', 'KEY
 /** Half a millisecond of a unit's time. */
 const MOST_AT_ONCE = 16;
 
+/** A retry budget: so many requests in a row may leave a silent unit, and of many one in twenty; a busy machine gets no more to do by it. */
+const MOST_LEAVE = 256;
+const SHARE_LEAVES = 0.05;
+
 export interface Served<T> {
   readonly unitId: string;
   readonly result: T;
@@ -36,16 +40,20 @@ export class UnitPicker {
   #turn = 0;
   /** Requests that had this turn. */
   #taken = 0;
+  /** How many may leave a silent unit now. */
+  #mayLeave = MOST_LEAVE;
 
   constructor(private readonly fleet: Fleet) {}
 
   /**
    * Does the work on a serving unit of the instance, `avoid` only when there is no other. A unit that has gone silent is
-   * not waited for while there is another one, so the work may be done by both.
+   * not waited for while there is another one, so the work may be done by both; with `avoid` it is, since which unit does it
+   * matters then.
    * NO_HEALTHY_UPSTREAM when no unit serves; otherwise what the last unit that does answered.
    */
   async use<T>(instanceId: string, work: (unit: CryptoClient) => Promise<T>, avoid?: string): Promise<Served<T>> {
     const units = this.#inTurn(instanceId);
+    const hasOthers = avoid === undefined && units.length > 1;
     let failure: KeysteadError | undefined;
     let failed: Map<string, ErrorCode> | undefined;
     let silent: string[] | undefined;
@@ -53,11 +61,12 @@ export class UnitPicker {
     while (unitId !== undefined) {
       const link = this.fleet.link(unitId);
       const { breaker } = link;
-      const inHaste = units.length > 1 && !failed?.has(unitId);
+      const inHaste = hasOthers && !failed?.has(unitId) && this.#mayLeave >= 1;
       try {
         breaker.begin(Date.now());
         const result = await work(link.open(inHaste) ?? (await link.crypto(await this.fleet.kmsUser(instanceId))));
         breaker.succeeded();
+        this.#mayLeave = Math.min(MOST_LEAVE, this.#mayLeave + SHARE_LEAVES);
         return { unitId, result };
       } catch (cause) {
         if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.includes(cause.code)) {
@@ -67,6 +76,7 @@ export class UnitPicker {
         failed = (failed ?? new Map()).set(unitId, cause.code);
         if (cause instanceof UnitSilentError) {
           breaker.refused(); // whether it hangs, its probes find out
+          this.#mayLeave -= 1;
           silent = [...(silent ?? []), unitId];
         } else {
           this.#blame(unitId, cause.code);
