@@ -160,7 +160,8 @@ export class UnitLink {
     try {
       const connection = await this.#connect(user, { deadlineMs }, () => {
         if (this.#cryptoConnection === connection) forget();
-        this.breaker.failed(Date.now(), true); // those who were in haste have left, and cannot say so
+        // those who were in haste have left, and cannot say so
+        for (let n = 0; n < connection.unanswered; n += 1) this.breaker.failed(Date.now(), true);
       });
       this.#cryptoConnection = connection;
       const open = await CryptoClient.open(connection, user.privateKey, this.unitId);

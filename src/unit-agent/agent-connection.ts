@@ -71,6 +71,7 @@ export class AgentConnection {
   #gone: KeysteadError | null = null;
   /** Those who wait and are in haste. */
   #hasty = 0;
+  #unanswered = 0;
   readonly #silence = new SilenceWatch(
     () => this.#hasty > 0,
     () => this.#tellHasty(),
@@ -133,6 +134,11 @@ export class AgentConnection {
       this.#hasty += 1;
       this.#silence.begin();
     });
+  }
+
+  /** When the connection is gone: requests that were told of a silence, and were never answered. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** The agent went silent while a hasty request waited, and has not said a word since. */
@@ -226,6 +232,7 @@ export class AgentConnection {
     const now = performance.now();
     for (const asked of this.#waiting.values()) {
       this.#note(asked, 'silent', now);
+      if (asked.told) this.#unanswered += 1;
       asked.reject(this.#gone);
     }
     this.#waiting.clear();
