@@ -4,7 +4,7 @@ import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 import { type CallMeter, type CallOutcome, outcomeOf } from './call-meter.js';
 import { FrameReader, FrameWriter } from './frames.js';
 import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
-import { SilenceWatch } from './silence-watch.js';
+import { SilenceWatch, UnitSilentError } from './silence-watch.js';
 
 export interface ConnectionOptions {
   /** How long one request may take before the agent counts as hung. */
@@ -34,13 +34,6 @@ export interface RequestOptions {
   readonly deadlineMs?: number | undefined;
   /** Who asks can ask another agent: it is told soon when this one is silent (UnitSilentError), long before the deadline. */
   readonly hasty?: boolean;
-}
-
-/** The agent has been silent for longer than it ever is while it is well. It may act yet; the deadline goes on. */
-export class UnitSilentError extends KeysteadError {
-  constructor() {
-    super('UNIT_UNREACHABLE', 'the agent has been silent for longer than usual');
-  }
 }
 
 interface Waiting {

@@ -18,8 +18,9 @@ import type {
 } from './protocol.js';
 
 export { AdminClient } from './admin-client.js';
-export { AgentConnection, type ConnectionOptions, type Dial, UnitSilentError } from './agent-connection.js';
+export { AgentConnection, type ConnectionOptions, type Dial } from './agent-connection.js';
 export { CallMeter } from './call-meter.js';
+export { UnitSilentError } from './silence-watch.js';
 
 /** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
 const PAIR_DEADLINE_MS = 60_000;

@@ -1,3 +1,5 @@
+import { KeysteadError } from '../shared/errors.js';
+
 /** Silence is counted in ticks of our own clock: a process that was held up itself has heard nothing either. */
 const TICK_MS = 8;
 /** An agent answers within a millisecond or two. Who may ask another one waits no longer than this without a word from it. */
@@ -6,6 +8,13 @@ const LEAST_MS = 24;
 const TIMES_USUAL = 4;
 /** The weight of one answer in what is usual. */
 const WEIGHT = 1 / 16;
+
+/** The agent has been silent for longer than it ever is while it is well. It may act yet; the deadline goes on. */
+export class UnitSilentError extends KeysteadError {
+  constructor() {
+    super('UNIT_UNREACHABLE', 'the agent has been silent for longer than usual');
+  }
+}
 
 /** Notices that an agent, which answers all the time, has gone silent while somebody waits who need not. */
 export class SilenceWatch {
