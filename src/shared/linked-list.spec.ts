@@ -7,12 +7,7 @@ describe('A linked list', () => {
   };
 
   it('gives its values in the order in which they came', () => {
-    const { list } = listOf('a', 'b', 'c');
-    expect({ all: [...list], first: list.first, size: list.size }).toEqual({
-      all: ['a', 'b', 'c'],
-      first: 'a',
-      size: 3,
-    });
+    expect([...listOf('a', 'b', 'c').list]).toEqual(['a', 'b', 'c']);
   });
 
   it.each([
@@ -22,7 +17,7 @@ describe('A linked list', () => {
   ])('lets the %s go', (_place, at, left) => {
     const { list, entries } = listOf('a', 'b', 'c');
     list.remove(entries[at] as (typeof entries)[number]);
-    expect({ all: [...list], size: list.size }).toEqual({ all: left, size: 2 });
+    expect([...list]).toEqual(left);
     list.add('d');
     expect([...list]).toEqual([...left, 'd']);
   });
@@ -30,11 +25,9 @@ describe('A linked list', () => {
   it('is empty when all went, and takes more', () => {
     const { list, entries } = listOf('a', 'b');
     for (const entry of entries) list.remove(entry);
-    expect({ all: [...list], first: list.first, size: list.size }).toEqual({ all: [], first: undefined, size: 0 });
+    expect([...list]).toEqual([]);
     list.add('c');
     expect([...list]).toEqual(['c']);
-    list.clear();
-    expect({ all: [...list], size: list.size }).toEqual({ all: [], size: 0 });
   });
 
   it('may lose each value while it is gone over', () => {

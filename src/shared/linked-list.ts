@@ -16,23 +16,12 @@ interface Link<Value> extends Entry<Value> {
 export class LinkedList<Value> {
   #first: Link<Value> | undefined;
   #last: Link<Value> | undefined;
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** What came first of those that are there. */
-  get first(): Value | undefined {
-    return this.#first?.value;
-  }
 
   add(value: Value): Entry<Value> {
     const link: Link<Value> = { value, before: this.#last, after: undefined };
     if (this.#last === undefined) this.#first = link;
     else this.#last.after = link;
     this.#last = link;
-    this.#size += 1;
     return link;
   }
 
@@ -46,13 +35,6 @@ export class LinkedList<Value> {
     else after.before = before;
     link.before = undefined; // an old link that is gone must not keep younger ones alive
     link.after = undefined;
-    this.#size -= 1;
-  }
-
-  clear(): void {
-    this.#first = undefined;
-    this.#last = undefined;
-    this.#size = 0;
   }
 
   *[Symbol.iterator](): Iterator<Value> {

@@ -184,8 +184,9 @@ export class AgentConnection {
   #tellHasty(): void {
     const silent = new UnitSilentError();
     for (const asked of this.#waiting.values()) {
-      if (asked.hasty && !asked.told) asked.reject(silent);
+      if (!asked.hasty || asked.told) continue;
       asked.told = true;
+      asked.reject(silent);
     }
     this.#hasty = 0;
   }
