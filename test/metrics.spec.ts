@@ -195,6 +195,7 @@ it('show an agent that hangs by its calls, its breaker and its restart, and when
   await until(async () => (await of('keystead_unit_calls_in_flight', {})) > 0, 20_000);
   await until(async () => (await of('keystead_unit_breaker_state', { state: 'closed' })) === 0, 60_000);
   expect(await wraps).toEqual(Array.from({ length: 48 }, () => 200));
+  expect(await of('keystead_unit_calls_abandoned_total', {})).toBeGreaterThan(0);
   expect(await of('keystead_unit_call_duration_seconds_count', { outcome: 'silent' })).toBeGreaterThan(0);
   await until(async () => (await of('keystead_unit_agent_restarts_total', {})) > restarts, 60_000);
   await until(async () => {

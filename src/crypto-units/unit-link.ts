@@ -38,7 +38,6 @@ export class UnitLink {
   #admin: Promise<AdminClient> | undefined;
   #crypto: Promise<CryptoClient> | undefined;
   #open: CryptoClient | undefined;
-  #openInHaste: CryptoClient | undefined;
   #cryptoConnection: AgentConnection | undefined;
   #pauseMs = 0;
   #connections = new Set<AgentConnection>();
@@ -77,9 +76,9 @@ export class UnitLink {
     return this.#admin;
   }
 
-  /** The connection for the KMS user, while one is open; `inHaste` for who can ask another unit. */
-  open(inHaste: boolean): CryptoClient | undefined {
-    return inHaste ? this.#openInHaste : this.#open;
+  /** The connection for the KMS user, while one is open. */
+  get open(): CryptoClient | undefined {
+    return this.#open;
   }
 
   /** The connection on which this process proved to be the enrolled KMS user. KMS_USER_REFUSED when it is not. */
@@ -152,7 +151,6 @@ export class UnitLink {
     const forget = () => {
       this.#crypto = undefined;
       this.#open = undefined;
-      this.#openInHaste = undefined;
       this.#cryptoConnection = undefined;
     };
     const { callDeadlineMs } = this.settings;
@@ -165,7 +163,7 @@ export class UnitLink {
       });
       this.#cryptoConnection = connection;
       const open = await CryptoClient.open(connection, user.privateKey, this.unitId);
-      if (this.#cryptoConnection === connection) [this.#open, this.#openInHaste] = [open, open.inHaste()];
+      if (this.#cryptoConnection === connection) this.#open = open;
       return open;
     } catch (cause) {
       this.#cryptoConnection?.close();

@@ -3,6 +3,7 @@ import { type ErrorCode, KeysteadError } from '../shared/errors.js';
 import { type CryptoClient, UnitSilentError } from '../unit-agent/client.js';
 import { Fleet } from './fleet.js';
 import { noHealthyUpstream } from './no-healthy-upstream.js';
+import { RetryBudget } from './retry-budget.js';
 
 /** The unit cannot serve now; a request that meets only such units finds no unit at all. */
 const DOES_NOT_SERVE: readonly ErrorCode[] = [
@@ -22,10 +23,6 @@ const TRY_ANOTHER: readonly ErrorCode[] = [...DOES_NOT_SERVE, 'UNIT_FAULT', 'KEY
 /** Half a millisecond of a unit's time. */
 const MOST_AT_ONCE = 16;
 
-/** A retry budget: so many requests in a row may leave a silent unit, and of many one in twenty; a busy machine gets no more to do by it. */
-const MOST_LEAVE = 256;
-const SHARE_LEAVES = 0.05;
-
 export interface Served<T> {
   readonly unitId: string;
   readonly result: T;
@@ -40,8 +37,7 @@ export class UnitPicker {
   #turn = 0;
   /** Requests that had this turn. */
   #taken = 0;
-  /** How many may leave a silent unit now. */
-  #mayLeave = MOST_LEAVE;
+  readonly #leaving = new RetryBudget();
 
   constructor(private readonly fleet: Fleet) {}
 
@@ -61,12 +57,13 @@ export class UnitPicker {
     while (unitId !== undefined) {
       const link = this.fleet.link(unitId);
       const { breaker } = link;
-      const inHaste = hasOthers && !failed?.has(unitId) && this.#mayLeave >= 1;
+      const inHaste = hasOthers && !failed?.has(unitId) && this.#leaving.allows;
       try {
         breaker.begin(Date.now());
-        const result = await work(link.open(inHaste) ?? (await link.crypto(await this.fleet.kmsUser(instanceId))));
+        const unit = link.open ?? (await link.crypto(await this.fleet.kmsUser(instanceId)));
+        const result = await work(inHaste ? unit.inHaste : unit);
         breaker.succeeded();
-        this.#mayLeave = Math.min(MOST_LEAVE, this.#mayLeave + SHARE_LEAVES);
+        this.#leaving.earn();
         return { unitId, result };
       } catch (cause) {
         if (!(cause instanceof KeysteadError) || !TRY_ANOTHER.includes(cause.code)) {
@@ -76,7 +73,7 @@ export class UnitPicker {
         failed = (failed ?? new Map()).set(unitId, cause.code);
         if (cause instanceof UnitSilentError) {
           breaker.refused(); // whether it hangs, its probes find out
-          this.#mayLeave -= 1;
+          this.#leaving.spend();
           silent = [...(silent ?? []), unitId];
         } else {
           this.#blame(unitId, cause.code);

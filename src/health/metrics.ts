@@ -2,22 +2,14 @@ import type { RequestMeter } from '../access/request-meter.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import { BREAKER_STATES } from '../crypto-units/breaker.js';
 import { CONDITION_STATUSES, CONDITION_TYPES } from '../crypto-units/conditions.js';
-import type { Observation } from '../crypto-units/observation.js';
-import type { UnitLink } from '../crypto-units/unit-link.js';
-import type { UnitView } from '../crypto-units/unit-view.js';
 import type { DatabaseWatch } from '../database/database-watch.js';
 import type { PairPool } from '../import-tokens/pair-pool.job.js';
 import type { KeyIntegrity } from '../keys/key-integrity.js';
 import { UNIT_STATES } from '../shared/unit-state.js';
 import type { Metric, Sample } from './exposition.js';
 import type { HealthBoard } from './health-board.js';
+import { counterPerUnit, ifSeen, labelsOf, type MeasuredUnit, one, oneOf, perUnit, UNIT } from './measured-unit.js';
 import { HEALTH_STATES, VERDICT } from './readiness.js';
-
-/** A unit as health shows it, and what this process holds of it. */
-export interface MeasuredUnit {
-  readonly view: UnitView;
-  readonly link: Pick<UnitLink, 'calls' | 'inFlight' | 'observation'>;
-}
 
 /** What the metrics are read from. */
 export interface MetricSources {
@@ -30,9 +22,6 @@ export interface MetricSources {
   readonly keys: KeyIntegrity;
   readonly board: HealthBoard;
 }
-
-type Facts = Extract<Observation, { kind: 'facts' }>;
-const UNIT = ['instance', 'unit'] as const;
 
 /** Every metric of ours. Labels are ids of instances and units, and words of fixed lists: never a key, a caller or a path. docs/metrics.md is printed from here. */
 export const METRICS: readonly Metric<MetricSources>[] = [
@@ -56,6 +45,11 @@ export const METRICS: readonly Metric<MetricSources>[] = [
       }
     },
   },
+  counterPerUnit(
+    'keystead_unit_calls_abandoned_total',
+    'Calls of this server to the unit that were not waited for, since the unit had gone silent and another one could be asked',
+    ({ link }) => one(link.calls.abandoned),
+  ),
   perUnit('keystead_unit_calls_in_flight', 'Calls of this server to the unit that wait for their answer', ({ link }) =>
     one(link.inFlight),
   ),
@@ -83,14 +77,11 @@ export const METRICS: readonly Metric<MetricSources>[] = [
       }
     },
   },
-  {
-    ...perUnit(
-      'keystead_unit_agent_restarts_total',
-      'How often this server started the agent of the unit again; 0 for agents that run by themselves',
-      ({ view }) => one(view.agent.restarts),
-    ),
-    type: 'counter',
-  },
+  counterPerUnit(
+    'keystead_unit_agent_restarts_total',
+    'How often this server started the agent of the unit again; 0 for agents that run by themselves',
+    ({ view }) => one(view.agent.restarts),
+  ),
   perUnit('keystead_unit_canary', '1 when the last probe was answered and its canary in the token held', ({ link }) =>
     one(link.observation?.kind === 'facts' && link.observation.canary),
   ),
@@ -199,14 +190,6 @@ export const METRICS: readonly Metric<MetricSources>[] = [
   },
 ];
 
-function labelsOf({ id: unit, instanceId: instance }: UnitView) {
-  return { instance, unit };
-}
-
-function one(value: number | boolean): Sample[] {
-  return [{ value: Number(value) }];
-}
-
 /** A metric of the process, without labels. */
 function of(
   name: string,
@@ -215,35 +198,4 @@ function of(
   value: (from: MetricSources) => Sample['value'],
 ): Metric<MetricSources> {
   return { name, type, help, labels: [], read: (from) => [{ value: value(from) }] };
-}
-
-/** A gauge of each unit; what `read` gives gets the unit's labels. */
-function perUnit(name: string, help: string, read: (unit: MeasuredUnit) => Sample[]): Metric<MetricSources> {
-  return {
-    name,
-    type: 'gauge',
-    help,
-    labels: UNIT,
-    read: ({ units }) =>
-      units.flatMap((unit) =>
-        read(unit).map(({ labels, value }) => ({ labels: { ...labelsOf(unit.view), ...labels }, value })),
-      ),
-  };
-}
-
-/** A gauge of each unit and each state, which is 1 for the state that the unit is in. */
-function oneOf(
-  name: string,
-  help: string,
-  states: readonly string[],
-  held: (view: UnitView) => string,
-): Metric<MetricSources> {
-  const read = ({ view }: MeasuredUnit) =>
-    states.map((state) => ({ labels: { state }, value: Number(state === held(view)) }));
-  return { ...perUnit(name, help, read), labels: [...UNIT, 'state'] };
-}
-
-/** Nothing for a unit whose last probe had no answer. */
-function ifSeen(read: (seen: Facts) => Sample[]): (unit: MeasuredUnit) => Sample[] {
-  return ({ link: { observation } }) => (observation?.kind === 'facts' ? read(observation) : []);
 }

@@ -1,7 +1,7 @@
-import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { isErrorCode, KeysteadError, messageOf } from '../shared/errors.js';
 import { type CallMeter, type CallOutcome, outcomeOf } from './call-meter.js';
+import { type Dial, open } from './dial.js';
 import { FrameReader, FrameWriter } from './frames.js';
 import { ANSWER_OK, OPCODES, type Opcode, type Refusal } from './protocol.js';
 import { SilenceWatch, UnitSilentError } from './silence-watch.js';
@@ -16,18 +16,6 @@ export interface ConnectionOptions {
   /** Is told of every call when it has ended. */
   readonly calls?: CallMeter;
 }
-
-/** An agent across a network. The agent must show a certificate of the CA for its host; we show ours. All PEM. */
-export interface TlsDial {
-  readonly host: string;
-  readonly port: number;
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** How an agent is reached: the path of its Unix socket, or mutual TLS. */
-export type Dial = string | TlsDial;
 
 export interface RequestOptions {
   /** How long the agent may take; as long as the connection says when it is not given. */
@@ -47,8 +35,6 @@ interface Waiting {
   /** That the agent is silent. */
   told: boolean;
 }
-
-const KEEP_ALIVE_MS = 10_000;
 
 /** One connection to an agent: many requests at a time, each with a deadline. */
 export class AgentConnection {
@@ -84,8 +70,7 @@ export class AgentConnection {
   /** Throws UNIT_UNREACHABLE when no agent listens there, or not within the deadline, or it is not the one we trust. */
   static connect(dial: Dial, options: ConnectionOptions): Promise<AgentConnection> {
     return new Promise((resolve, reject) => {
-      const socket = open(dial);
-      const where = typeof dial === 'string' ? dial : `${dial.host}:${dial.port}`;
+      const { socket, ready, where } = open(dial);
       const refuse = (why: string) => {
         socket.destroy();
         reject(new KeysteadError('UNIT_UNREACHABLE', `no agent answers at ${where}: ${why}`));
@@ -97,7 +82,7 @@ export class AgentConnection {
         refuse(cause.message);
       };
       socket.once('error', failed);
-      socket.once(typeof dial === 'string' ? 'connect' : 'secureConnect', () => {
+      socket.once(ready, () => {
         clearTimeout(timer);
         socket.off('error', failed);
         resolve(new AgentConnection(socket, options));
@@ -186,6 +171,7 @@ export class AgentConnection {
     for (const asked of this.#waiting.values()) {
       if (!asked.hasty || asked.told) continue;
       asked.told = true;
+      this.options.calls?.noteAbandoned();
       asked.reject(silent);
     }
     this.#hasty = 0;
@@ -240,11 +226,4 @@ export class AgentConnection {
 function refusalOf(body: Buffer): KeysteadError {
   const { code, message } = JSON.parse(body.toString('utf8')) as Refusal;
   return new KeysteadError(isErrorCode(code) ? code : 'INTERNAL', String(message));
-}
-
-function open(dial: Dial): Socket {
-  if (typeof dial === 'string') return connect(dial);
-  const socket = connectTls({ ...dial, minVersion: 'TLSv1.3' });
-  socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-  return socket;
 }

@@ -8,9 +8,10 @@ export type CallOutcome = 'success' | 'refused' | 'fault' | 'silent';
 const BOUNDS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const FAULTS: readonly ErrorCode[] = ['UNIT_FAULT', 'TOKEN_LOST', 'TOKEN_UNSUITABLE', 'PIN_REFUSED'];
 
-/** How long calls to one agent took, by operation and outcome, over all its connections. */
+/** How long calls to one agent took, by operation and outcome, and how many were not waited for, over all its connections. */
 export class CallMeter {
   readonly #calls = new Map<Opcode, Map<CallOutcome, Distribution>>();
+  #abandoned = 0;
 
   note(op: Opcode, outcome: CallOutcome, seconds: number): void {
     (this.#calls.get(op)?.get(outcome) ?? this.#first(op, outcome)).observe(seconds);
@@ -21,6 +22,15 @@ export class CallMeter {
     const taken = new Distribution(BOUNDS_S);
     this.#calls.set(op, outcomes.set(outcome, taken));
     return taken;
+  }
+
+  /** Who asked did not wait for the answer, since the agent was silent; `note` is told too, when it comes or never. */
+  noteAbandoned(): void {
+    this.#abandoned += 1;
+  }
+
+  get abandoned(): number {
+    return this.#abandoned;
   }
 
   *read(): Iterable<readonly [Opcode, CallOutcome, Distribution]> {

@@ -18,8 +18,9 @@ import type {
 } from './protocol.js';
 
 export { AdminClient } from './admin-client.js';
-export { AgentConnection, type ConnectionOptions, type Dial } from './agent-connection.js';
+export { AgentConnection, type ConnectionOptions } from './agent-connection.js';
 export { CallMeter } from './call-meter.js';
+export type { Dial } from './dial.js';
 export { UnitSilentError } from './silence-watch.js';
 
 /** An RSA-4096 pair takes 0.2 to 5 s on an idle machine, and one waits for the other. */
@@ -29,15 +30,15 @@ const IN_HASTE: RequestOptions = { hasty: true };
 
 /** The crypto set, on a connection on which the KMS user proved itself. */
 export class CryptoClient {
+  /** The same connection for who can ask another unit: use of a key also throws UnitSilentError, soon. */
+  readonly inHaste: CryptoClient;
+
   private constructor(
     readonly connection: AgentConnection,
     /** Of what only uses a key, and takes a unit less than a millisecond. */
     private readonly use: RequestOptions = {},
-  ) {}
-
-  /** The same connection for who can ask another unit: use of a key also throws UnitSilentError, soon. */
-  inHaste(): CryptoClient {
-    return new CryptoClient(this.connection, IN_HASTE);
+  ) {
+    this.inHaste = use.hasty ? this : new CryptoClient(connection, IN_HASTE);
   }
 
   /**
