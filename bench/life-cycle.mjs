@@ -32,6 +32,7 @@ async function fill(world, keys) {
     [world.instance, more],
   );
   await world.query('VACUUM ANALYZE');
+  await world.query('CHECKPOINT'); // else what the filling left to write is what commits wait for
 }
 
 /** Latencies of POST /import_token with a pool of pairs that has had the time to fill, one after another. */

@@ -35,6 +35,6 @@ it('those who are over it, since they began while it allowed them, are paid back
   times(256 + 2, () => budget.spend());
   times(2 * 20, () => budget.earn());
   expect(spent(budget)).toBe(0);
-  times(21, () => budget.earn());
+  times(20, () => budget.earn());
   expect(spent(budget)).toBe(1);
 });

@@ -35,6 +35,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   full_page_writes: 'on',
   max_connections: '100',
   shared_buffers: '64MB',
+  max_wal_size: '256MB', // what recovery may have to read again, at some 250 MB a second; 1 GB would take longer than the 3 s it may
   timezone: 'UTC',
   log_timezone: 'UTC',
   logging_collector: 'on',
