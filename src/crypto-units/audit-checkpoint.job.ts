@@ -10,6 +10,7 @@ import { AuditCheckpoints } from './audit-checkpoints.js';
 export class AuditCheckpointJob implements OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
+  readonly #stopped = new AbortController();
 
   constructor(
     private readonly checkpoints: AuditCheckpoints,
@@ -29,12 +30,13 @@ export class AuditCheckpointJob implements OnApplicationBootstrap, OnApplication
 
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopped.abort();
     await this.#round;
   }
 
   async run(): Promise<void> {
     if (!(await this.checkpoints.due())) return;
-    const { failed } = await this.checkpoints.take();
+    const { failed } = await this.checkpoints.take(this.#stopped.signal);
     for (const { unitId, message } of failed) {
       this.log.error({ event: 'audit-checkpoint-failed', unit: unitId, cause: message });
     }

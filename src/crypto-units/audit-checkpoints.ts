@@ -5,15 +5,20 @@ import { coveredBytes, linkHash } from '../audit/audit-chain.js';
 import { AuditCheckpoint } from '../audit/audit-checkpoint.entity.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { LogHead } from '../audit/audit-record.js';
+import { unhurried } from '../database/unhurried.js';
 import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { readCheckpoint } from '../unit-agent/checkpoint.js';
+import type { CryptoClient } from '../unit-agent/client.js';
 import type { AuditMark } from '../unit-agent/protocol.js';
 import { Fleet } from './fleet.js';
+import { follow } from './follow-log.js';
 
 /** A frame has 1 MiB at most, and holds the agent's only thread, as reading its lines holds ours: a millisecond or two. */
 const MOST_LINES = 250;
 const MOST_BYTES = 200_000;
+/** Times as long as reading some lines took: the rounds must keep up with the log. */
+const REST = 1;
 /** Key of the advisory lock under which one server at a time has checkpoints signed. */
 const CHECKPOINT_LOCK = 0x6b7363; // 'ksc'
 
@@ -37,11 +42,14 @@ export class AuditCheckpoints {
     private readonly fleet: Fleet,
   ) {}
 
-  /** One round, after that of any other server. A unit that cannot sign does not keep the others from it. */
-  take(): Promise<CheckpointRound> {
+  /**
+   * One round, after that of any other server. A unit that cannot sign does not keep the others from it. With a signal
+   * nobody waits for it: it rests between its pieces, and ends when it is told to.
+   */
+  take(stopped?: AbortSignal): Promise<CheckpointRound> {
     return this.db.transaction(async (tx) => {
       await tx.query('SELECT pg_advisory_xact_lock($1)', [CHECKPOINT_LOCK]);
-      return this.#round(tx);
+      return this.#round(tx, stopped);
     });
   }
 
@@ -79,7 +87,7 @@ export class AuditCheckpoints {
   }
 
   /** The units that are equally far go on together, so that the lines are read once for all of them. */
-  async #round(tx: EntityManager): Promise<CheckpointRound> {
+  async #round(tx: EntityManager, stopped: AbortSignal | undefined): Promise<CheckpointRound> {
     const goal = await this.audit.head();
     const marks = new Map<string, AuditMark>();
     const signed: AuditCheckpoint[] = [];
@@ -98,17 +106,20 @@ export class AuditCheckpoints {
     await each(this.#serving(), async (unitId) => {
       marks.set(unitId, await this.#lastOf(unitId, goal));
     });
-    while (marks.size > 0) {
+    while (marks.size > 0 && !stopped?.aborted) {
       const { unitIds, from, end } = hindmost(marks, goal);
-      const stretch = this.#stretch(from, end);
+      const read = () => this.#stretch(from, end);
+      const stretch = stopped === undefined ? read() : unhurried(read, REST);
       await each(unitIds, async (unitId) => {
         const { lines, to } = await stretch;
-        const document = await this.#sign(unitId, from, lines);
-        if (to.size < goal.size) marks.set(unitId, to);
-        else {
-          signed.push(this.#checkpoint(unitId, document, to));
-          marks.delete(unitId);
+        const unit = await this.#crypto(unitId);
+        if (to.size < goal.size) {
+          await follow(unit, from, lines, to);
+          marks.set(unitId, to);
+          return;
         }
+        signed.push(this.#checkpoint(unitId, await unit.signCheckpoint(from, lines), to));
+        marks.delete(unitId);
       });
     }
     if (signed.length > 0) await tx.insert(AuditCheckpoint, signed);
@@ -116,9 +127,8 @@ export class AuditCheckpoints {
     return { signed, failed };
   }
 
-  async #sign(unitId: string, from: AuditMark, lines: readonly Buffer[]): Promise<string> {
-    const client = await this.fleet.link(unitId).crypto(await this.fleet.kmsUser(this.fleet.unit(unitId).instanceId));
-    return client.signCheckpoint(from, lines);
+  async #crypto(unitId: string): Promise<CryptoClient> {
+    return this.fleet.link(unitId).crypto(await this.fleet.kmsUser(this.fleet.unit(unitId).instanceId));
   }
 
   /** The unit's word as it is stored. UNIT_FAULT when it is about another place than the one that was asked for. */

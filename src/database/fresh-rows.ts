@@ -42,13 +42,23 @@ export class FreshRows<Row extends object> {
   }
 
   /** The row of that id; null when there is none. Throws what the statement throws. */
-  async find(id: string): Promise<Row | null> {
+  find(id: string): Promise<Row | null> {
+    return this.findKnown(id) ?? this.#read(id);
+  }
+
+  /** The same, of a row that was read before; undefined for any other. For who asks on suspicion, and asks for a mark at most. */
+  findKnown(id: string): Promise<Row | null> | undefined {
     const known = this.#known.get(id);
-    if (known !== undefined && known.until > performance.now()) {
-      const now = await this.lane.mark(this.source, id);
-      if (now === null) return null;
-      if (now.rowMark === known.mark) return known.row;
-    }
+    return known !== undefined && known.until > performance.now() ? this.#still(known) : undefined;
+  }
+
+  async #still({ id, mark, row }: Known<Row>): Promise<Row | null> {
+    const now = await this.lane.mark(this.source, id);
+    if (now === null) return null;
+    return now.rowMark === mark ? row : this.#read(id);
+  }
+
+  async #read(id: string): Promise<Row | null> {
     return (await this.#rows.find(id))?.row ?? null;
   }
 }

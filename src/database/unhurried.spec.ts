@@ -14,6 +14,12 @@ it('rests three times as long as the work took, and gives what it gave', async (
   expect(await took(() => unhurried(() => after(20)))).toBeGreaterThanOrEqual(4 * 20 - 4 * TIMER_MS);
 });
 
+it('rests less where less is asked for', async () => {
+  const all = await took(() => unhurried(() => after(60), 0.5));
+  expect(all).toBeGreaterThanOrEqual(1.5 * 60 - 2 * TIMER_MS);
+  expect(all).toBeLessThan(4 * 60);
+});
+
 it('rests for 100 ms at most', async () => {
   let worked = 0;
   const all = await took(() =>

@@ -1,12 +1,20 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../access/caller.js';
+import type { Key } from '../keys/key.entity.js';
 import { needs } from '../shared/errors.js';
 
 /** What the guard, or the edge that finds out itself who calls, leaves on the request. */
 export interface WithCaller {
   caller?: Caller;
+  /** The key in the path, asked for with the caller; where the route's configuration says `readsKey`. */
+  keyAhead?: Promise<Key | null> | undefined;
   /** The instance that the caller's credential belongs to, where the request names none. */
   instanceId?: string;
+}
+
+/** Configuration of a route whose handler begins with a look at the key that its parameter `id` names. */
+export interface ReadsKey {
+  readonly readsKey?: boolean;
 }
 
 const ASKED_BY = Symbol('asked by');

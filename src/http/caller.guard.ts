@@ -3,7 +3,8 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { Authentication } from '../access/authentication.js';
 import { AuditWatch } from '../audit/audit-watch.js';
-import { type WithCaller, wantsCaller } from './asked-by.js';
+import { KeyStore } from '../keys/key-store.js';
+import { type ReadsKey, type WithCaller, wantsCaller } from './asked-by.js';
 import { clientAddress } from './client-address.js';
 import { originOf } from './request-origin.js';
 
@@ -13,6 +14,7 @@ export class CallerGuard implements CanActivate {
   constructor(
     private readonly authentication: Authentication,
     private readonly audit: AuditWatch,
+    private readonly keys: KeyStore,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -20,11 +22,18 @@ export class CallerGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<WithCaller & FastifyRequest>();
     // what could not be audited is not begun: a database that hangs would keep the caller waiting here
     const address = clientAddress(request);
-    const caller = await this.audit.during(() => this.authentication.authenticate(request.headers, address));
+    const asked = this.audit.during(() => this.authentication.authenticate(request.headers, address));
+    request.keyAhead = this.#keyAhead(request); // in the same statement
+    const caller = await asked;
     const { id, name, roles, scopes, bootstrap = false } = caller; // no spread: docs/decisions/0008
     const certified = isCertified(request);
     request.caller = { id, name, roles, scopes, bootstrap, address, certified, request: originOf(request) };
     return true;
+  }
+
+  #keyAhead({ routeOptions, params }: FastifyRequest): WithCaller['keyAhead'] {
+    const { readsKey } = routeOptions.config as ReadsKey;
+    return readsKey ? this.keys.ahead((params as { id: string }).id) : undefined;
   }
 }
 

@@ -41,7 +41,7 @@ export class GetKeyHandler implements IQueryHandler<GetKey> {
   ) {}
 
   async execute({ by, target }: GetKey): Promise<KeyView> {
-    const key = await this.store.find(target);
+    const key = await this.store.findAsAsked(target);
     const payload = await this.#payload(key);
     await this.audit.record({
       act: GetKey.act,
@@ -94,7 +94,7 @@ export class GetKeyMetadataHandler implements IQueryHandler<GetKeyMetadata> {
   ) {}
 
   async execute({ by, target }: GetKeyMetadata): Promise<KeyView> {
-    const key = await this.store.find(target);
+    const key = await this.store.findAsAsked(target);
     await this.audit.record({
       act: GetKeyMetadata.act,
       outcome: 'success',

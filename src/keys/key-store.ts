@@ -41,6 +41,18 @@ export class KeyStore {
     return this.#find(target, (id) => this.#keys.find(id));
   }
 
+  /** The same, as of some moment since the request came: for its first look at the key. */
+  findAsAsked(target: KeyTarget): Promise<Key> {
+    return this.#find(target, (id) => target.ahead ?? this.#keys.find(id));
+  }
+
+  /** Begins to read the key of that id if it was read before: for `target.ahead`. Of names nobody knows the database is not asked. */
+  ahead(name: string): Promise<Key | null> | undefined {
+    const read = isUuid(name) ? this.#keys.findKnown(name.toLowerCase()) : undefined;
+    read?.catch(() => undefined); // who asks may be refused before anybody waits for it
+    return read;
+  }
+
   /** The same, and nobody changes it before the transaction ends. */
   lock(tx: EntityManager, target: KeyTarget): Promise<Key> {
     return this.#find(target, (id) => tx.findOne(Key, { where: { id }, lock: { mode: 'pessimistic_write' } }));

@@ -47,7 +47,7 @@ export class RewrapKeyHandler implements ICommandHandler<RewrapKey> {
   ) {}
 
   async execute({ by, target, input: { ciphertext, aad = [] } }: RewrapKey): Promise<Rewrapped> {
-    const key = await this.store.find(target);
+    const key = await this.store.findAsAsked(target);
     assertSymmetric(key);
     assertAllowed('rewrap', key, new Date());
     const { sealed, version } = await openedBy(this.store, key, ciphertext);

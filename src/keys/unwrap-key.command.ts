@@ -53,7 +53,7 @@ export class UnwrapKeyHandler implements ICommandHandler<UnwrapKey> {
   ) {}
 
   async execute({ by, target, input: { ciphertext, aad = [] } }: UnwrapKey): Promise<Unwrapped> {
-    const key = await this.store.find(target);
+    const key = await this.store.findAsAsked(target);
     const now = new Date();
     assertSymmetric(key);
     assertAllowed('unwrap', key, now);

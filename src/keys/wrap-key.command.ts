@@ -54,7 +54,7 @@ export class WrapKeyHandler implements ICommandHandler<WrapKey> {
   ) {}
 
   async execute({ by, target, input: { plaintext, aad = [] } }: WrapKey): Promise<Wrapped> {
-    const key = await this.store.find(target);
+    const key = await this.store.findAsAsked(target);
     const now = new Date();
     assertSymmetric(key);
     assertAllowed('wrap', key, now);

@@ -226,9 +226,20 @@ export class CryptoClient {
    * `from` is not the unit's last checkpoint.
    */
   async signCheckpoint(from: AuditMark, lines: readonly Buffer[]): Promise<string> {
-    const body = lengthPrefixed([String(from.size), Buffer.from(from.root, 'hex'), ...lines]);
-    return (await this.connection.request('signCheckpoint', body)).toString('ascii');
+    return (await this.connection.request('signCheckpoint', stretchOf(from, lines))).toString('ascii');
   }
+
+  /**
+   * The unit goes over lines that it does not sign yet; the next ones, or their checkpoint, may then begin after them, until
+   * the unit signs or its agent ends. Throws as signCheckpoint; BAD_REQUEST from an agent of an earlier version.
+   */
+  async followLog(from: AuditMark, lines: readonly Buffer[]): Promise<void> {
+    await this.connection.request('followLog', stretchOf(from, lines));
+  }
+}
+
+function stretchOf(from: AuditMark, lines: readonly Buffer[]): Buffer {
+  return lengthPrefixed([String(from.size), Buffer.from(from.root, 'hex'), ...lines]);
 }
 
 function wrappedKey(answer: Buffer): WrappedKey {

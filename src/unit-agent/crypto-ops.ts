@@ -2,7 +2,7 @@ import { constants, createPublicKey, randomBytes, verify as verifySignature } fr
 import { lengthPrefixed } from '../shared/bytes.js';
 import { KeysteadError, needs } from '../shared/errors.js';
 import { assertAllowed } from '../shared/unit-state.js';
-import { signCheckpoint } from './audit-ops.js';
+import { followLog, signCheckpoint } from './audit-ops.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { stateByRecord } from './facts.js';
 import { ROW_FIELDS, readFields, rowOf, STORED_FIELDS, splitFields, storedRow } from './fields.js';
@@ -132,6 +132,11 @@ export class CryptoSession {
   signCheckpoint(body: Buffer): Buffer {
     this.#ready();
     return signCheckpoint(this.unit, body);
+  }
+
+  followLog(body: Buffer): Buffer {
+    this.#ready();
+    return followLog(this.unit, body);
   }
 
   encrypt(body: Buffer): Buffer {

@@ -4,6 +4,7 @@ import type { AgentLog } from './agent-log.js';
 import { GenuineRows } from './genuine-rows.js';
 import { Journal } from './journal.js';
 import { masterKeyMatches } from './master-key-proof.js';
+import type { AuditMark } from './protocol.js';
 import { signReceipt } from './receipts.js';
 import { TokenKeeper } from './token-keeper.js';
 import type { UnitDir } from './unit-dir.js';
@@ -26,6 +27,8 @@ export class CryptoUnit {
   /** Both proofs of the master key held when they were last computed in this generation. */
   masterKeyProved = false;
   pendingImporter: PendingImporter | undefined;
+  /** How far under this claim the unit went over the audit log since the last checkpoint that it signed. */
+  followed: { readonly epoch: string; readonly mark: AuditMark } | undefined;
   /** Closes every crypto connection; set by the server of the socket. */
   closeCryptoConnections: () => void = () => undefined;
   /** A call may be under way in the module on another thread: it must not be finalized now. */

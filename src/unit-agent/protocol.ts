@@ -37,6 +37,7 @@ export const OPCODES = {
   publicKey: 48,
   // the audit log, for the enrolled kmsCryptoUser too
   signCheckpoint: 56,
+  followLog: 57,
 } as const;
 export type Opcode = keyof typeof OPCODES;
 

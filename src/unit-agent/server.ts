@@ -133,6 +133,7 @@ export class AgentServer {
       case 'verify':
       case 'publicKey':
       case 'signCheckpoint':
+      case 'followLog':
         return crypto[op](body);
       case undefined:
         throw new KeysteadError('BAD_REQUEST', `there is no op ${code}`);

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect as connectTo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { coveredBytes, GENESIS, linkHash } from '../../src/audit/audit-chain.js';
+import { follow } from '../../src/crypto-units/follow-log.js';
 import { readCheckpoint } from '../../src/unit-agent/checkpoint.js';
-import type { AdminClient, CryptoClient } from '../../src/unit-agent/client.js';
-import type { AuditMark } from '../../src/unit-agent/protocol.js';
+import { type AdminClient, AgentConnection, CryptoClient } from '../../src/unit-agent/client.js';
+import { encodeFrame, FrameReader } from '../../src/unit-agent/frames.js';
+import { type AuditMark, OPCODES } from '../../src/unit-agent/protocol.js';
 import { AgentWorld } from '../unit-agent/agent-world.js';
 import { Ceremony } from '../unit-agent/ceremony.js';
 
@@ -24,6 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
+const UNKNOWN_OPCODE = 200;
 const START: AuditMark = { size: 0, root: GENESIS.toString('hex') };
 const refused = (code: string) => expect.objectContaining({ code });
 const memory = () => join(world.unitDir, 'audit-checkpoint');
@@ -85,6 +89,84 @@ it.each([
 ] as const)('%s are not signed', async (_what, lines) => {
   await expect(crypto.signCheckpoint(last, lines())).rejects.toEqual(refused('BAD_REQUEST'));
   expect((await ceremony.facts(admin)).audit).toEqual(last);
+});
+
+describe('lines that the unit goes over without signing', () => {
+  it('are followed by more of them, and the checkpoint follows on all', async () => {
+    const middle = stretch(last, last.size + 300);
+    await crypto.followLog(last, middle.lines);
+    const further = stretch(middle.mark, middle.mark.size + 300);
+    await crypto.followLog(middle.mark, further.lines);
+    expect((await ceremony.facts(admin)).audit).toEqual(last); // nothing was signed yet
+    last = await advance(further.mark, further.mark.size + 1);
+    expect((await ceremony.facts(admin)).audit).toEqual(last);
+  });
+
+  it('must follow on what the unit signed, and must be the next', async () => {
+    const { lines, mark } = stretch(last, last.size + 3);
+    await expect(crypto.followLog(stretch(START, 900).mark, [])).rejects.toEqual(refused('DATABASE_ROLLED_BACK'));
+    await expect(crypto.followLog(mark, [])).rejects.toEqual(refused('DATABASE_ROLLED_BACK'));
+    await expect(crypto.followLog(last, lines.toReversed())).rejects.toEqual(refused('BAD_REQUEST'));
+  });
+
+  it('are of no other history: what was gone over is nothing to begin at when something else was signed', async () => {
+    const { lines, mark } = stretch(last, last.size + 3, 'somebody else');
+    await crypto.followLog(last, lines);
+    last = await advance(last, last.size + 5);
+    await expect(crypto.signCheckpoint(mark, [])).rejects.toEqual(refused('DATABASE_ROLLED_BACK'));
+  });
+
+  it('are forgotten when the agent ends: the unit goes on from its checkpoint', async () => {
+    const { lines, mark } = stretch(last, last.size + 3);
+    await crypto.followLog(last, lines);
+    await world.stop('SIGKILL');
+    await connect();
+    crypto = await world.crypto(ceremony.kmsUser);
+    await expect(crypto.signCheckpoint(mark, [])).rejects.toEqual(refused('DATABASE_ROLLED_BACK'));
+    last = await advance(last, last.size + 3);
+  });
+});
+
+describe('a server has a unit go over lines that are not the last', () => {
+  const signed = async () => (await ceremony.facts(admin)).audit;
+
+  it('without a signature, but for one in 50,000 lines', async () => {
+    const before = last;
+    const next = stretch(before, before.size + 250);
+    await follow(crypto, before, next.lines, next.mark);
+    expect(await signed()).toEqual(before);
+    const edge = stretch(next.mark, 49_999).mark;
+    await ceremony.command(admin, 'restore.accept', edge);
+    last = edge;
+    const over = stretch(edge, 50_001);
+    await follow(crypto, edge, over.lines, over.mark);
+    expect(await signed()).toEqual(over.mark);
+    last = over.mark;
+  });
+
+  it('also where the agent is of an earlier version, which signs them', async () => {
+    const proxy = createServer((client) => {
+      const agent = connectTo(world.socket);
+      const reader = new FrameReader();
+      agent.pipe(client);
+      client.on('data', (piece: Buffer) => {
+        for (const { id, code, body } of reader.push(piece)) {
+          agent.write(encodeFrame({ id, code: code === OPCODES.followLog ? UNKNOWN_OPCODE : code, body }));
+        }
+      });
+      client.on('close', () => agent.destroy());
+    });
+    const path = join(world.root, 'earlier.sock');
+    await new Promise<void>((listening) => proxy.listen(path, listening));
+    const connection = await AgentConnection.connect(path, { deadlineMs: 10_000 });
+    const earlier = await CryptoClient.open(connection, ceremony.kmsUser);
+    const { lines, mark } = stretch(last, last.size + 250);
+    await follow(earlier, last, lines, mark);
+    expect(await signed()).toEqual(mark);
+    last = mark;
+    connection.close();
+    await new Promise((closed) => proxy.close(closed));
+  });
 });
 
 it('a size that is not a whole number, or a root of another length, is refused', async () => {

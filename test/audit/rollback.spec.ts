@@ -1,5 +1,5 @@
 import { blocksOf } from '../doc-blocks.js';
-import { becomes, createKey, opens, serves, succeed, wrap } from '../units.js';
+import { becomes, createKey, instanceHeader, opens, serves, succeed, wrap } from '../units.js';
 import { until } from '../until.js';
 import { World } from '../world.js';
 
@@ -29,6 +29,18 @@ it('every serving unit signs the same place of the log, and a second round follo
   const second = await checkpoint();
   expect(second.failed).toEqual([]);
   expect(second.checkpoints[0].size).toBeGreaterThan(first.checkpoints[0].size + 2);
+}, 120_000);
+
+it('a round goes over many lines, and every unit signs their end', async () => {
+  const before = (await checkpoint()).checkpoints[0].size;
+  const path = `/api/v2/keys/${key}/actions/wrap`;
+  const some = () => world.api('POST', path, { plaintext: 'AAAA' }, instanceHeader(world));
+  for (let turn = 0; turn < 12; turn += 1) await Promise.all(Array.from({ length: 50 }, some));
+  const round = await checkpoint();
+  expect([round.failed, round.checkpoints.length]).toEqual([[], 2]);
+  for (const { size } of round.checkpoints) expect(size).toBeGreaterThanOrEqual(before + 600);
+  await wrap(world, key);
+  expect((await checkpoint()).failed).toEqual([]); // each unit goes on from what it signed
 }, 120_000);
 
 it('a database of yesterday stops all serving, with the reason, and nothing but the administrators ends it', async () => {

@@ -71,6 +71,17 @@ it('gives the row as it is now: changed, changed back, removed, and put in again
   expect(made).toHaveLength(5);
 });
 
+it('on suspicion gives a row that it knows, as it is now, and of others asks nothing', async () => {
+  expect(notes.findKnown('a')).toBeUndefined();
+  expect(statements).toEqual([]);
+  const first = await notes.find('a');
+  expect(await notes.findKnown('a')).toBe(first);
+  await db.query(`UPDATE "notes" SET "text" = 'other' WHERE "id" = 'a'`);
+  expect((await notes.findKnown('a'))?.text).toBe('other');
+  await db.query(`DELETE FROM "notes" WHERE "id" = 'a'`);
+  expect(await notes.findKnown('a')).toBeNull();
+});
+
 it('tells apart what one transaction wrote at two places', async () => {
   await db.query(`TRUNCATE "notes"`);
   await db.query(`INSERT INTO "notes" VALUES ('a', 'one')`);

@@ -17,6 +17,7 @@ export const WRAP = operation({
   summary: 'Encrypt a data key under a root key; without a plaintext, make one',
   failure: 'Wrap with key could not be performed',
   request: WrapKey,
+  readsKey: true,
   body: WrapBody,
   answers: [[200, WrapResult]],
 });
@@ -27,6 +28,7 @@ export const UNWRAP = operation({
   summary: 'Decrypt a data key',
   failure: 'Unwrap with key could not be performed',
   request: UnwrapKey,
+  readsKey: true,
   body: CiphertextBody,
   answers: [[200, UnwrapResult]],
 });
@@ -37,6 +39,7 @@ export const REWRAP = operation({
   summary: 'Encrypt a data key anew, under the latest version of the root key',
   failure: 'Rewrap with key could not be performed',
   request: RewrapKey,
+  readsKey: true,
   body: CiphertextBody,
   answers: [[200, RewrapResult]],
 });

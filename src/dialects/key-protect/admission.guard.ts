@@ -59,7 +59,11 @@ export class Admission implements CanActivate {
     throw cause;
   }
 
-  #target({ headers, params }: OperationRequest, { request: { permission } }: Operation, caller: Caller): KeyTarget {
+  #target(
+    { headers, params, keyAhead }: OperationRequest,
+    { request: { permission } }: Operation,
+    caller: Caller,
+  ): KeyTarget {
     const given = instanceIn(headers as Record<string, string | undefined>);
     const known = given !== undefined && this.fleet.instance(given) !== undefined;
     const serves = (id: string) => this.units.serving(id).length > 0;
@@ -72,7 +76,7 @@ export class Admission implements CanActivate {
     const ring = headers['x-kms-key-ring'];
     const { id: key = '' } = params as { id?: string };
     const keyRingId = typeof ring === 'string' && ring !== '' ? ring : undefined;
-    return { instanceId: given, key, keyRingId };
+    return { instanceId: given, key, keyRingId, ahead: keyAhead };
   }
 }
 

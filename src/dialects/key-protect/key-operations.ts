@@ -57,6 +57,7 @@ export const GET_KEY = operation({
   summary: 'Read a key, with the payload of a standard key',
   failure: 'Key could not be retrieved',
   request: GetKey,
+  readsKey: true,
   answers: [[200, KeyCollection]],
 });
 
@@ -66,6 +67,7 @@ export const GET_KEY_METADATA = operation({
   summary: 'Read a key without payload',
   failure: 'Key metadata could not be retrieved',
   request: GetKeyMetadata,
+  readsKey: true,
   answers: [[200, KeyCollection]],
 });
 

@@ -10,6 +10,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { RequestClass } from '../../access/gate.js';
+import type { WithCaller } from '../../http/asked-by.js';
 import type { KeyTarget } from '../../keys/key-target.js';
 import { answerTo } from './errors.js';
 import { NO_QUERY } from './query.js';
@@ -27,6 +28,8 @@ export interface Operation<Query extends z.ZodType = z.ZodType, Body extends z.Z
   /** `Key could not be created`: the middle of an errorMsg. */
   readonly failure: string;
   readonly request: RequestClass;
+  /** Its handler begins with a look at the key in the path, which may be asked for with the caller. */
+  readonly readsKey?: true;
   readonly query: Query;
   /** A schema that takes undefined makes the body optional. */
   readonly body: Body;
@@ -77,7 +80,7 @@ export interface Asked<O extends Operation> {
 }
 
 /** What the route configuration carries and the admission leaves on the request. */
-export interface OperationRequest extends FastifyRequest {
+export interface OperationRequest extends FastifyRequest, Pick<WithCaller, 'keyAhead'> {
   asked?: Asked<Operation>;
 }
 
@@ -94,6 +97,7 @@ export function Serve(served: Operation): MethodDecorator {
     HttpCode(status),
     RouteConfig({
       operation: served,
+      readsKey: served.readsKey === true,
       answerTo: (error: Parameters<typeof answerTo>[0]) => answerTo(error, served.failure),
     }),
   );
