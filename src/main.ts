@@ -1,5 +1,5 @@
 import { loadConfig, unknownVariables } from './config/config.js';
-import { tuneHeap } from './config/heap.js';
+import { tuneServerHeap } from './config/heap.js';
 import { makeLog } from './config/log.js';
 import { LogOutput } from './config/log-output.js';
 import { Server } from './server.js';
@@ -14,7 +14,7 @@ const STDOUT = 1;
 /** `keystead serve`: serves until SIGTERM or SIGINT. The process ends with 0, or with the exit code of what went wrong. */
 export async function serve(): Promise<void> {
   process.umask(0o077);
-  tuneHeap();
+  tuneServerHeap();
   try {
     const config = loadConfig();
     const output = new LogOutput(STDOUT);

@@ -1,4 +1,5 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
+import { tuneAgentHeap } from '../config/heap.js';
 import { softHsmConfPath, writeSoftHsmConf } from '../pkcs11/provision-softhsm.js';
 import { forbidCoreFiles } from '../shared/core-files.js';
 import { EXIT_CODE, KeysteadError, messageOf, needs } from '../shared/errors.js';
@@ -19,6 +20,7 @@ const EXIT_UNIT_HELD = 75;
 /** The agent of one crypto unit: sole owner of its token, from the lock to C_Finalize. */
 async function serve(task: Extract<AgentTask, { kind: 'serve' }>): Promise<void> {
   const { alone } = task;
+  tuneAgentHeap();
   const opening = openingOption(process.env['NODE_OPTIONS'] ?? '');
   needs(
     opening === undefined,
