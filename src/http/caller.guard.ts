@@ -1,5 +1,5 @@
 import { TLSSocket } from 'node:tls';
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable, Optional } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Authentication } from '../access/authentication.js';
 import { AuditWatch } from '../audit/audit-watch.js';
@@ -14,7 +14,7 @@ export class CallerGuard implements CanActivate {
   constructor(
     private readonly authentication: Authentication,
     private readonly audit: AuditWatch,
-    private readonly keys: KeyStore,
+    @Optional() private readonly keys?: KeyStore,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -33,7 +33,7 @@ export class CallerGuard implements CanActivate {
 
   #keyAhead({ routeOptions, params }: FastifyRequest): WithCaller['keyAhead'] {
     const { readsKey } = routeOptions.config as ReadsKey;
-    return readsKey ? this.keys.ahead((params as { id: string }).id) : undefined;
+    return readsKey ? this.keys?.ahead((params as { id: string }).id) : undefined;
   }
 }
 
