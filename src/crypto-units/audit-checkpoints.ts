@@ -10,7 +10,7 @@ import { CryptoUnit } from '../instances/crypto-unit.entity.js';
 import { KeysteadError, messageOf, needs } from '../shared/errors.js';
 import { readCheckpoint } from '../unit-agent/checkpoint.js';
 import type { CryptoClient } from '../unit-agent/client.js';
-import type { AuditMark } from '../unit-agent/protocol.js';
+import { type AuditMark, isSameMark } from '../unit-agent/protocol.js';
 import { Fleet } from './fleet.js';
 import { follow } from './follow-log.js';
 
@@ -135,9 +135,13 @@ export class AuditCheckpoints {
   #checkpoint(unitId: string, document: string, asked: AuditMark): AuditCheckpoint {
     const { instanceId, receiptKey } = this.fleet.unit(unitId);
     needs(receiptKey, 'UNIT_STATE', `crypto unit ${unitId} has no receipt key yet`);
-    const { size, root, at, epoch } = readCheckpoint(document, receiptKey);
-    const told = size === asked.size && root === asked.root;
-    needs(told, 'UNIT_FAULT', `crypto unit ${unitId} signed another checkpoint than it was asked for`);
+    const told = readCheckpoint(document, receiptKey);
+    const { size, root, at, epoch } = told;
+    needs(
+      isSameMark(told, asked),
+      'UNIT_FAULT',
+      `crypto unit ${unitId} signed another checkpoint than it was asked for`,
+    );
     this.fleet.link(unitId).probeSoon(); // what it signed is a fact of the unit now
     return {
       id: randomUUID(),
@@ -187,6 +191,6 @@ export class AuditCheckpoints {
 function hindmost(marks: ReadonlyMap<string, AuditMark>, goal: LogHead) {
   const [from] = [...marks.values()].sort((a, b) => a.size - b.size) as [AuditMark];
   const ahead = [...marks.values()].map(({ size }) => size).filter((size) => size > from.size);
-  const unitIds = [...marks].filter(([, { size, root }]) => size === from.size && root === from.root).map(([id]) => id);
+  const unitIds = [...marks].filter(([, mark]) => isSameMark(mark, from)).map(([id]) => id);
   return { unitIds, from, end: Math.min(goal.size, ...ahead) };
 }

@@ -46,7 +46,7 @@ export class FreshRows<Row extends object> {
     return this.findKnown(id) ?? this.#read(id);
   }
 
-  /** The same, of a row that was read before; undefined for any other. For who asks on suspicion, and asks for a mark at most. */
+  /** The same, of a row that was read before; undefined for any other. For who asks on suspicion: of what nobody asked for before, nothing is asked. */
   findKnown(id: string): Promise<Row | null> | undefined {
     const known = this.#known.get(id);
     return known !== undefined && known.until > performance.now() ? this.#still(known) : undefined;

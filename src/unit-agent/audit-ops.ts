@@ -8,7 +8,7 @@ import { checkpointSigningInput } from './checkpoint.js';
 import type { CryptoUnit } from './crypto-unit.js';
 import { readAllFields } from './fields.js';
 import type { Change, OpContext } from './op.js';
-import type { AuditMark } from './protocol.js';
+import { type AuditMark, isSameMark } from './protocol.js';
 import { kidOf, type UnitRecord } from './unit-record.js';
 
 const ROOT_BYTES = 32;
@@ -46,17 +46,13 @@ function follow(unit: CryptoUnit, body: Buffer): { record: UnitRecord; mark: Aud
 
 function assertFollows(unit: CryptoUnit, record: UnitRecord, from: AuditMark): void {
   const { followed } = unit;
-  if (followed?.epoch === record.epoch && isSame(followed.mark, from)) return;
+  if (followed?.epoch === record.epoch && isSameMark(followed.mark, from)) return;
   const last = remembered(unit.dir, record);
-  if (last === undefined || isSame(last, from)) return;
+  if (last === undefined || isSameMark(last, from)) return;
   throw new KeysteadError(
     'DATABASE_ROLLED_BACK',
     `unit ${record.unit} signed a checkpoint of ${last.size} lines, and this log does not follow on it; restore the newest database, or accept this one: kp restore accept`,
   );
-}
-
-function isSame(one: AuditMark, other: AuditMark): boolean {
-  return one.size === other.size && one.root === other.root;
 }
 
 /** The place after the lines, each of which must be the next. */

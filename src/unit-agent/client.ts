@@ -221,9 +221,9 @@ export class CryptoClient {
   }
 
   /**
-   * A signed checkpoint of the audit log (checkpoint.ts). `from` is where the lines begin: the unit's last checkpoint, or
-   * any place when it has none. `lines` are what the hashes of the lines after it cover. Throws DATABASE_ROLLED_BACK when
-   * `from` is not the unit's last checkpoint.
+   * A signed checkpoint of the audit log (checkpoint.ts). `from` is where the lines begin: the unit's last checkpoint, where
+   * it came to since then (followLog), or any place when it has none. `lines` are what the hashes of the lines after it cover.
+   * Throws DATABASE_ROLLED_BACK when the unit is not there.
    */
   async signCheckpoint(from: AuditMark, lines: readonly Buffer[]): Promise<string> {
     return (await this.connection.request('signCheckpoint', stretchOf(from, lines))).toString('ascii');

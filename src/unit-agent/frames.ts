@@ -16,8 +16,12 @@ const AFTER_LENGTH = HEAD_BYTES - 4;
 
 /** The bytes of a frame. Throws BAD_REQUEST when it would be longer than MAX_FRAME_BYTES. */
 export function encodeFrame({ id, code, body }: Frame): Buffer {
-  const bytes = Buffer.allocUnsafe(frameBytes([body]));
-  put(bytes, 0, id, code, [body]);
+  return frameOf(id, code, [body]);
+}
+
+function frameOf(id: number, code: number, body: readonly Buffer[]): Buffer {
+  const bytes = Buffer.allocUnsafe(frameBytes(body));
+  put(bytes, 0, id, code, body);
   return bytes;
 }
 
@@ -99,7 +103,7 @@ export class FrameWriter {
     const size = frameBytes(body);
     if (this.#end + size > ROOM_BYTES) this.flush();
     if (size > ROOM_BYTES) {
-      this.socket.write(encodeFrame({ id, code, body: Buffer.concat(body) }));
+      this.socket.write(frameOf(id, code, body));
       return;
     }
     this.#end = put(this.#bytes, this.#end, id, code, body);

@@ -127,6 +127,10 @@ export interface AuditMark {
   readonly root: string;
 }
 
+export function isSameMark(one: AuditMark, other: AuditMark): boolean {
+  return one.size === other.size && one.root === other.root;
+}
+
 /** The background probe: token info, find, MKVP and a canary, never an encrypt with a cached handle. */
 export interface UnitProbe {
   readonly facts: UnitFacts;
